@@ -1,0 +1,164 @@
+"""The one decorator that owns every Numba flag, and the compile cache it writes to.
+
+Numba's own cache compares only the file that a function stands in: a callee edited in another
+file leaves its callers stale. Here the cache folder is named by a hash of all package sources,
+of the compiler's version and of the flags, so that nothing stale can ever be loaded.
+
+A cache folder that cannot be written, or that belongs to somebody else, is not used: kernels
+then compile in memory, and ``cache_status()`` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba.core import config as numba_config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+__all__ = ["allocate_record", "cache_directory", "cache_status", "clear_cache", "kernel"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# No fastmath: it breaks NaN handling and compensated sums. No parallel: steps are stateful.
+FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+
+def _source_hash() -> str:
+    """Hash every source file of the package with the versions and flags that shape the code."""
+    package = Path(__file__).resolve().parent
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode())
+        digest.update(path.read_bytes())
+    # Numba compiles the bounds checks in or out but leaves them out of its own cache key.
+    settings = (numba.__version__, np.__version__, sys.version, sorted(FLAGS.items()))
+    digest.update(repr((*settings, bool(numba_config.BOUNDSCHECK))).encode())
+    return digest.hexdigest()
+
+
+def _cache_root() -> Path:
+    override = os.environ.get("ALPHASEEKER_CACHE_DIR")
+    if override:
+        return Path(override)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "alphaseeker"
+
+
+def _why_unusable(folder: Path) -> str | None:
+    """Say why compiled code must not be kept in ``folder``; None where it may."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        return f"{folder} cannot be created: {error.strerror}"
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        return f"{folder} belongs to another user"
+    if status.st_mode & stat.S_IWOTH:
+        return f"{folder} is writable by everyone"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} is not writable"
+    return None
+
+
+@lru_cache(maxsize=1)
+def cache_status() -> tuple[Path | None, str]:
+    """Return the folder that compiled kernels are kept in (or None) and a sentence about it."""
+    try:
+        root = _cache_root()
+    except RuntimeError as error:
+        return None, f"kernels compile in memory: no home folder ({error})"
+    for folder in (root, root / _source_hash()):
+        reason = _why_unusable(folder)
+        if reason is not None:
+            return None, f"kernels compile in memory: {reason}"
+    return folder, f"compiled kernels are kept in {folder}"
+
+
+def cache_directory() -> Path | None:
+    """Return the folder of this version's compiled kernels, or None where none is usable."""
+    return cache_status()[0]
+
+
+def clear_cache(*, stale_only: bool = False) -> int:
+    """Delete compiled kernels on disk and return how many folders went.
+
+    Parameters
+    ----------
+    stale_only
+        Keep the folder of the sources and versions now running.
+    """
+    current = cache_directory()
+    if current is None:
+        return 0
+    stale = [folder for folder in current.parent.iterdir() if folder.is_dir()]
+    doomed = [folder for folder in stale if not (stale_only and folder == current)]
+    for folder in doomed:
+        shutil.rmtree(folder, ignore_errors=True)
+    current.mkdir(mode=0o700, exist_ok=True)
+    return len(doomed)
+
+
+class _PackageLocator(_CacheLocator):  # type: ignore[misc]
+    """Keeps every kernel in one folder whose name already says which sources it came from."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        code = py_func.__code__
+        self._disambiguator = f"{Path(py_file).stem}-{code.co_firstlineno}"
+        folder = cache_directory()
+        assert folder is not None  # kernel() asks for this locator only where a folder is usable
+        self._folder = str(folder)
+
+    def get_cache_path(self) -> str:
+        return self._folder
+
+    def get_source_stamp(self) -> str:
+        return "sources are hashed in the folder's name"
+
+    def get_disambiguator(self) -> str:
+        return self._disambiguator
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _PackageLocator:
+        return cls(py_func, py_file)
+
+
+class _PackageCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_PackageLocator]
+
+
+class _PackageCache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _PackageCacheImpl
+
+
+def kernel(function: Function) -> Function:
+    """Compile a scalar step or a loop over steps, with the package's flags and cache.
+
+    Under ``NUMBA_DISABLE_JIT=1`` the plain function is returned, so that a debugger can enter it.
+    """
+    if numba_config.DISABLE_JIT:
+        return function
+    dispatcher = numba.njit(**FLAGS)(function)
+    if cache_directory() is not None:
+        dispatcher._cache = _PackageCache(function)
+    return cast(Function, dispatcher)
+
+
+def allocate_record(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return a zeroed one-element array of ``dtype``, the form in which kernels take a record.
+
+    A record scalar costs 17.6 µs a call from Python where the one-element array costs 0.5 µs.
+    Without the compiler the array is a ``recarray``, whose elements have fields as attributes.
+    """
+    record = np.zeros(1, dtype=dtype)
+    return record.view(np.recarray) if numba_config.DISABLE_JIT else record

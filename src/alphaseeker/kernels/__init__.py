@@ -1,0 +1,1 @@
+"""Numeric primitives: elapsed-time averages, window sums, moments, extrema, least squares."""
