@@ -1,0 +1,1 @@
+"""Market data: the tick schema, readers, the quality gate and the simulator."""

@@ -1,0 +1,119 @@
+"""Blocks of rows, from any number of sources, to ticks by symbol with session codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.errors import DataError
+from alphaseeker.market.depth import DEPTH_COLUMNS
+from alphaseeker.market.layout import Block
+from alphaseeker.market.origin import Origin
+from alphaseeker.market.schema import TICK, TickSeries
+
+__all__ = ["TickAssembler"]
+
+# A session column refuses empty cells, so this name is free for rows of sources without one.
+_NO_SESSION = ""
+
+
+class TickAssembler:
+    """Gives sessions their codes and splits blocks by symbol, over all sources of one reading.
+
+    Parameters
+    ----------
+    symbol
+        The one symbol to keep where a source has a ``symbol`` column, and the name of the
+        series where it has none; None keeps all, and names the latter ``""``.
+    """
+
+    def __init__(self, symbol: str | None) -> None:
+        self._symbol = symbol
+        self._sessions: dict[str, int] = {}
+        self._seen: dict[str, None] = {}
+        self._depths: dict[str, tuple[int, str]] = {}
+
+    def pieces(self, block: Block, origin: Origin) -> Iterator[TickSeries]:
+        """Yield the ticks of a block, one series a symbol, in order of first appearance.
+
+        Raises
+        ------
+        DataError
+            A symbol has another number of depth levels than in an earlier source.
+        """
+        # Codes follow the order of rows, not of symbols, or they would depend on the block size.
+        every = self._session_codes(block, slice(None)) if self._symbol is None else None
+        for symbol, chosen in self._split(block):
+            if self._symbol is not None and symbol != self._symbol:
+                continue
+            sessions = self._session_codes(block, chosen) if every is None else every[chosen]
+            levels, first = self._depths.setdefault(symbol, (block.levels, origin.name))
+            if levels != block.levels:
+                raise origin.error(
+                    f"holds {block.levels} depth levels, {first} holds {levels}; "
+                    "read sources of the same depth together"
+                )
+            yield _series(symbol, block, chosen, sessions)
+
+    def finish(self) -> None:
+        """Raise DataError where the wanted symbol stood in no source."""
+        if self._symbol is not None and self._symbol not in self._seen:
+            found = ", ".join(repr(symbol) for symbol in self._seen)
+            raise DataError(f"no row has the symbol {self._symbol!r}; found: {found}")
+
+    def _split(self, block: Block) -> Iterator[tuple[str, npt.NDArray[np.int64] | slice]]:
+        if "symbol" not in block.labels:
+            symbol = self._symbol or ""
+            self._seen.setdefault(symbol)
+            yield symbol, slice(None)
+            return
+        encoded = block.labels["symbol"].dictionary_encode()
+        symbols = encoded.dictionary.to_pylist()
+        self._seen.update(dict.fromkeys(symbols))
+        if len(symbols) == 1:
+            yield symbols[0], slice(None)
+            return
+        codes = encoded.indices.to_numpy()
+        for code, symbol in enumerate(symbols):
+            yield symbol, np.flatnonzero(codes == code)
+
+    def _session_codes(
+        self, block: Block, chosen: npt.NDArray[np.int64] | slice
+    ) -> npt.NDArray[np.int64]:
+        if "session" not in block.labels:
+            return np.full(len(block.rows[chosen]), self._code(_NO_SESSION), dtype=np.int64)
+        labels = block.labels["session"]
+        encoded = (labels if isinstance(chosen, slice) else labels.take(chosen)).dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        codes = np.array([self._code(name) for name in names], dtype=np.int64)
+        result: npt.NDArray[np.int64] = codes[encoded.indices.to_numpy()]
+        return result
+
+    def _code(self, session: str) -> int:
+        return self._sessions.setdefault(session, len(self._sessions))
+
+
+def _series(
+    symbol: str,
+    block: Block,
+    chosen: npt.NDArray[np.int64] | slice,
+    sessions: npt.NDArray[np.int64],
+) -> TickSeries:
+    rows = block.rows[chosen]
+    ticks = np.empty(len(rows), dtype=TICK)
+    ticks["timestamp"] = block.timestamp[chosen]
+    ticks["session"] = sessions
+    for field in TICK.names or ():
+        if field not in ("timestamp", "session"):
+            values = block.numbers.get(field)
+            ticks[field] = math.nan if values is None else values[chosen]
+    depth = None
+    if block.levels > 0:
+        depth = np.empty((len(rows), block.levels, len(DEPTH_COLUMNS)))
+        for level in range(block.levels):
+            for column, name in enumerate(DEPTH_COLUMNS):
+                depth[:, level, column] = block.numbers[f"{name}_{level + 1}"][chosen]
+    return TickSeries(symbol=symbol, ticks=ticks, rows=rows, depth=depth)

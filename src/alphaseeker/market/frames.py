@@ -1,0 +1,89 @@
+"""pandas and polars frames, recognised by what they can do, so that neither need be installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from alphaseeker.errors import DataError
+from alphaseeker.market.conversion import BlockConverter
+from alphaseeker.market.layout import Block, find_columns, normalize_name
+from alphaseeker.market.origin import Origin
+
+__all__ = ["is_frame", "read_frame_blocks"]
+
+
+def is_frame(source: object) -> bool:
+    """Say whether ``source`` is a pandas or a polars DataFrame."""
+    return _is_pandas(source) or _is_polars(source)
+
+
+def _is_pandas(source: object) -> bool:
+    return hasattr(source, "iloc") and hasattr(source, "columns")
+
+
+def _is_polars(source: object) -> bool:
+    return hasattr(source, "get_column") and hasattr(source, "to_arrow")
+
+
+def read_frame_blocks(frame: Any, *, price_col: str, chunk_rows: int) -> Iterator[Block]:
+    """Yield a frame's rows, converted; ``rows`` counts from 1.
+
+    A pandas index named ``timestamp`` serves where no column has that name.
+
+    Raises
+    ------
+    DataError
+        The frame is empty, or a column or cell cannot be what its name says.
+    """
+    pandas = _is_pandas(frame)
+    origin = Origin(name="pandas frame" if pandas else "polars frame", row_word="row")
+    names = list(frame.columns)
+    indexed = (
+        pandas
+        and normalize_name(frame.index.name) == "timestamp"
+        and not any(normalize_name(name) == "timestamp" for name in names)
+    )
+    if indexed:
+        names.append("timestamp")
+    layout = find_columns(names, price_col=price_col, origin=origin)
+    if len(frame) == 0:
+        raise origin.error("the frame has no rows")
+    converter = BlockConverter(layout, origin, text_is_missing=False)
+    for start in range(0, len(frame), chunk_rows):
+        stop = min(start + chunk_rows, len(frame))
+        columns: dict[int, Any] = {}
+        for position in set(layout.positions.values()):
+            name = str(names[position])
+            if indexed and position == len(names) - 1:
+                columns[position] = _pandas_column(frame.index[start:stop], name, origin)
+            elif pandas:
+                columns[position] = _pandas_column(frame.iloc[start:stop, position], name, origin)
+            else:
+                columns[position] = _polars_column(frame[names[position]][start:stop])
+        yield converter.convert(columns, np.arange(start + 1, stop + 1, dtype=np.int64))
+    converter.finish()
+
+
+def _pandas_column(series: Any, name: str, origin: Origin) -> Any:
+    """Return a pyarrow array, or a list of cells where their types may differ."""
+    import pyarrow as pa
+
+    if series.dtype == object:
+        cells = series.tolist()
+        if not all(isinstance(cell, str) for cell in cells):
+            return cells
+    try:
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError) as error:
+        raise _unreadable(series.dtype, name, origin) from error
+
+
+def _polars_column(series: Any) -> Any:
+    return series.to_list() if str(series.dtype) == "Object" else series.to_arrow()
+
+
+def _unreadable(dtype: object, name: str, origin: Origin) -> DataError:
+    return origin.error(f"has the dtype {dtype}, which cannot be read", column=name)

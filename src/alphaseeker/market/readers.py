@@ -1,0 +1,147 @@
+"""Reading ticks: one reader for CSV, CSV.gz and Parquet files, globs, directories and frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.market.assembly import TickAssembler
+from alphaseeker.market.csv_reader import read_csv_blocks
+from alphaseeker.market.frames import is_frame, read_frame_blocks
+from alphaseeker.market.layout import Block
+from alphaseeker.market.origin import Origin
+from alphaseeker.market.parquet_reader import read_parquet_blocks
+from alphaseeker.market.schema import TickSeries
+from alphaseeker.market.sources import find_files, is_parquet
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+__all__ = ["TickSource", "iter_ticks", "read_ticks"]
+
+TickSource: TypeAlias = "str | os.PathLike[str] | pandas.DataFrame | polars.DataFrame"
+
+_CHUNK_ROWS = 250_000
+
+
+def iter_ticks(
+    source: TickSource,
+    *,
+    price_col: str = "close",
+    chunk_rows: int = _CHUNK_ROWS,
+    symbol: str | None = None,
+) -> Iterator[TickSeries]:
+    """Return the ticks of a source piece by piece, in bounded memory, in the source's order.
+
+    Parameters
+    ----------
+    source
+        A CSV, CSV.gz or Parquet file; a glob or a directory of them, read by name; or a pandas or
+        polars frame. Column names are compared without case and outer spaces, others are ignored.
+    price_col
+        The column read as ``close``.
+    chunk_rows
+        Most rows in a piece.
+    symbol
+        Keep only this symbol; where there is no ``symbol`` column, the name of the series.
+
+    Returns
+    -------
+    Iterator[TickSeries]
+        Pieces of one symbol each, not judged by the quality gate. Session codes count from 0 by
+        first appearance over all files; equal names are one session, and rows of files without
+        a ``session`` column are one session too.
+
+    Raises
+    ------
+    DataError
+        There is nothing to read, or something cannot be read without guessing. What the contents
+        show is raised while iterating, with file, line or row, and column.
+    ConfigError
+        ``chunk_rows`` is not a whole number from 1.
+    """
+    if isinstance(chunk_rows, bool) or not isinstance(chunk_rows, int) or chunk_rows < 1:
+        raise ConfigError(f"chunk_rows is {chunk_rows!r}; it must be a whole number from 1")
+    return _pieces(_block_sources(source, price_col, chunk_rows), chunk_rows, symbol)
+
+
+def read_ticks(
+    source: TickSource,
+    *,
+    price_col: str = "close",
+    chunk_rows: int = _CHUNK_ROWS,
+    symbol: str | None = None,
+) -> list[TickSeries]:
+    """Return all ticks of a source, one series a symbol, by first appearance.
+
+    The rows of a symbol are grouped by session, sessions by first appearance, and keep their
+    order within one. Parameters and errors are those of ``iter_ticks``.
+    """
+    pieces: dict[str, list[TickSeries]] = {}
+    for piece in iter_ticks(source, price_col=price_col, chunk_rows=chunk_rows, symbol=symbol):
+        pieces.setdefault(piece.symbol, []).append(piece)
+    return [_join(pieces.pop(name)) for name in list(pieces)]
+
+
+def _block_sources(
+    source: Any, price_col: str, chunk_rows: int
+) -> list[tuple[Origin, Iterator[Block]]]:
+    """Return where each part of the source comes from, and its blocks (not yet read)."""
+    if is_frame(source):
+        blocks = read_frame_blocks(source, price_col=price_col, chunk_rows=chunk_rows)
+        return [(Origin(name="frame", row_word="row"), blocks)]
+    if not isinstance(source, (str, os.PathLike)):
+        hint = "; call .collect() on a lazy frame" if hasattr(source, "collect") else ""
+        raise DataError(
+            f"data is a {type(source).__name__}; give a path, glob, directory, or a pandas or "
+            f"polars frame{hint}"
+        )
+    sources: list[tuple[Origin, Iterator[Block]]] = []
+    for path in find_files(source):
+        read = read_parquet_blocks if is_parquet(path) else read_csv_blocks
+        blocks = read(path, price_col=price_col, chunk_rows=chunk_rows)
+        sources.append((Origin(name=str(path), row_word="row"), blocks))
+    return sources
+
+
+def _pieces(
+    sources: list[tuple[Origin, Iterator[Block]]], chunk_rows: int, symbol: str | None
+) -> Iterator[TickSeries]:
+    assembler = TickAssembler(symbol)
+    for origin, blocks in sources:
+        for block in blocks:
+            for series in assembler.pieces(block, origin):
+                for start in range(0, len(series), chunk_rows):
+                    yield _slice(series, start, start + chunk_rows)
+    assembler.finish()
+
+
+def _slice(series: TickSeries, start: int, stop: int) -> TickSeries:
+    if start == 0 and stop >= len(series):
+        return series
+    depth = None if series.depth is None else series.depth[start:stop]
+    return TickSeries(
+        symbol=series.symbol,
+        ticks=series.ticks[start:stop],
+        rows=series.rows[start:stop],
+        depth=depth,
+    )
+
+
+def _join(pieces: list[TickSeries]) -> TickSeries:
+    ticks = np.concatenate([piece.ticks for piece in pieces])
+    rows = np.concatenate([piece.rows for piece in pieces])
+    depths = [piece.depth for piece in pieces if piece.depth is not None]
+    depth = np.concatenate(depths) if depths else None
+    _, first, code = np.unique(ticks["session"], return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))[code]
+    if np.any(np.diff(rank) < 0):
+        order = np.argsort(rank, kind="stable")
+        ticks, rows = ticks[order], rows[order]
+        depth = None if depth is None else depth[order]
+    return TickSeries(symbol=pieces[0].symbol, ticks=ticks, rows=rows, depth=depth)

@@ -1,0 +1,64 @@
+"""The tick: one row of the top of the book, and a series of them for one symbol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "TICK", "TickSeries"]
+
+TICK = np.dtype(
+    [
+        ("timestamp", np.int64),  # nanoseconds since 1970-01-01 UTC
+        ("bid_price", np.float64),
+        ("ask_price", np.float64),
+        ("bid_volume", np.float64),
+        ("ask_volume", np.float64),
+        ("close", np.float64),  # price of the last trade
+        ("volume", np.float64),  # traded since the previous tick
+        ("buy_volume", np.float64),  # of it, by aggressive buyers; NaN where unknown
+        ("sell_volume", np.float64),  # of it, by aggressive sellers; NaN where unknown
+        ("session", np.int64),  # code of the continuous capture; nothing crosses its boundary
+    ]
+)
+
+REQUIRED_COLUMNS = (
+    "timestamp",
+    "bid_price",
+    "ask_price",
+    "bid_volume",
+    "ask_volume",
+    "close",
+    "volume",
+)
+OPTIONAL_COLUMNS = ("buy_volume", "sell_volume", "session", "symbol")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickSeries:
+    """Ticks of one symbol in the order of the source, not yet judged by the quality gate.
+
+    Attributes
+    ----------
+    symbol
+        Name of the instrument; ``""`` where the source names none.
+    ticks
+        Shape (n,), dtype ``TICK``. A cell that could not be read is NaN (0 for a time stamp).
+    rows
+        Shape (n,), int64: line number in a CSV file (the header is line 1), else the row
+        number counted from 1.
+    depth
+        Shape (n, levels, 4), float64: bid price, bid volume, ask price, ask volume by level, best
+        first; None where the source has no levels.
+    """
+
+    symbol: str
+    ticks: npt.NDArray[Any]
+    rows: npt.NDArray[np.int64]
+    depth: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ticks)

@@ -1,0 +1,268 @@
+"""The quality report: what it counts, whole or in pieces, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alphaseeker.config import DataConfig
+from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.market.gate import Verdict
+from alphaseeker.market.quality import (
+    BadRow,
+    QualityAccumulator,
+    QualityReport,
+    enforce,
+    judge_series,
+)
+from alphaseeker.market.schema import TICK, TickSeries
+
+SECOND = 1_000_000_000
+START = 1_704_067_200 * SECOND  # 2024-01-01 UTC
+LIMITS = {"max_gap_s": 900.0, "max_jump": 0.2}
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def good(rows: int, symbol: str = "A", *, step_s: float = 1.0) -> TickSeries:
+    ticks = np.zeros(rows, dtype=TICK)
+    ticks["timestamp"] = START + np.arange(rows) * round(step_s * SECOND)
+    ticks["bid_price"] = 100.0
+    ticks["ask_price"] = 100.01
+    ticks["close"] = 100.0
+    ticks["bid_volume"] = 1.0 + np.arange(rows) % 3
+    ticks["ask_volume"] = 2.0
+    ticks["buy_volume"] = ticks["sell_volume"] = np.nan
+    return TickSeries(symbol=symbol, ticks=ticks, rows=np.arange(2, rows + 2))
+
+
+def faulty() -> TickSeries:
+    """Forty rows with one or more of every fault; the first row of the file is line 2."""
+    series = good(40)
+    ticks = series.ticks
+    ticks["bid_price"][3] = np.nan
+    ticks["volume"][4] = -1.0
+    ticks["timestamp"][5] = 0
+    ticks["bid_price"][8] = 100.01  # locked
+    ticks["bid_price"][10] = 101.0  # crossed
+    ticks["ask_volume"][12] = 0.0
+    ticks["timestamp"][14] -= 5 * SECOND
+    ticks[17] = ticks[16]
+    ticks["bid_price"][20] = ticks["ask_price"][20] = 200.0
+    ticks["timestamp"][30:] += 1000 * SECOND
+    ticks["session"][35:] = 1
+    return series
+
+
+def test_every_fault_is_counted():
+    verdicts, report = judge_series(faulty(), source="file.csv", **LIMITS)
+    assert report.rows == 40
+    assert report.accepted == 32 == np.count_nonzero((verdicts >= 0) & (verdicts <= 3))
+    assert report.refused == 3
+    assert report.bad_ratio == 3 / 40
+    assert report.bad_rows == (
+        BadRow(5, "bid_price", "nan"),
+        BadRow(6, "volume", "-1.0"),
+        BadRow(7, "timestamp", "0"),
+    )
+    assert report.sessions == 2
+    assert report.gaps == 1
+    assert report.longest_gap_s == 1001.0
+    assert (report.duplicates, report.repaired) == (1, 1)
+    assert (report.locked, report.crossed, report.empty_side) == (1, 1, 1)
+    assert (report.jumps, report.jumps_confirmed, report.jumps_dropped) == (1, 0, 1)
+    assert report.out_of_order == 1
+    assert report.start_ns == START
+    assert report.end_ns == START + 1039 * SECOND
+    assert verdicts.dtype == np.int8
+    assert not report.cumulative_volume
+    assert sum(report.verdicts.values()) == 40
+
+
+def test_intervals_leave_gaps_and_session_changes_out():
+    _, report = judge_series(good(10), **LIMITS)
+    assert (report.median_interval_s, report.mean_interval_s) == (1.0, 1.0)
+    _, report = judge_series(faulty(), **LIMITS)
+    accepted_in_segments = [1] * 32
+    assert report.median_interval_s == 1.0
+    assert 1.0 < report.mean_interval_s < 2.0
+    assert sum(rows for rows, _ in report.intervals.values()) == len(accepted_in_segments) - 3
+
+
+def test_median_interval_is_within_three_per_cent():
+    random = np.random.default_rng(0)
+    series = good(5001)
+    series.ticks["timestamp"] = START + np.cumsum(random.lognormal(17.0, 2.0, 5001).astype(int))
+    _, report = judge_series(series, **LIMITS)
+    intervals = np.diff(series.ticks["timestamp"]) / SECOND
+    assert report.median_interval_s == pytest.approx(np.median(intervals), rel=0.03)
+    assert report.mean_interval_s == pytest.approx(intervals.mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 39])
+def test_pieces_give_the_report_of_the_whole(size):
+    series = faulty()
+    expected, whole = judge_series(series, source="file.csv", **LIMITS)
+    accumulator = QualityAccumulator("file.csv", **LIMITS)
+    verdicts = [
+        accumulator.update(
+            TickSeries(symbol="A", ticks=series.ticks[i : i + size], rows=series.rows[i : i + size])
+        )
+        for i in range(0, len(series), size)
+    ]
+    np.testing.assert_array_equal(np.concatenate(verdicts), expected)
+    assert accumulator.report() == whole
+
+
+def test_each_symbol_has_its_own_gate():
+    accumulator = QualityAccumulator(**LIMITS)
+    one, other = good(6, "A"), good(6, "B")
+    other.ticks["bid_price"] *= 1000.0
+    other.ticks["ask_price"] *= 1000.0
+    for begin in (0, 3):
+        for series in (one, other):
+            piece = slice(begin, begin + 3)
+            accumulator.update(
+                TickSeries(symbol=series.symbol, ticks=series.ticks[piece], rows=series.rows[piece])
+            )
+    report = accumulator.report()
+    assert report.symbols == ("A", "B")
+    assert report.verdicts == {"ACCEPTED": 10, "NEW_SESSION": 2}
+    _, first = judge_series(one, **LIMITS)
+    _, second = judge_series(other, **LIMITS)
+    assert first.merge(second) == report
+
+
+def test_merge_keeps_order_extremes_and_ten_rows():
+    many = good(30, "B")
+    many.ticks["close"][:] = 0.0
+    many.ticks["timestamp"] -= 3600 * SECOND
+    _, bad = judge_series(many, source="b.csv", **LIMITS)
+    assert len(bad.bad_rows) == 10
+    _, mixed = judge_series(faulty(), source="a.csv", **LIMITS)
+    both = mixed.merge(bad)
+    assert both.source == "a.csv, b.csv"
+    assert both.symbols == ("A", "B")
+    assert both.rows == 70
+    assert both.refused == 33
+    assert [row.row for row in both.bad_rows] == [5, 6, 7, 2, 3, 4, 5, 6, 7, 8]
+    assert both.longest_gap_s == 1001.0
+    assert (both.start_ns, both.end_ns) == (mixed.start_ns, mixed.end_ns)
+    assert QualityReport().merge(mixed) == mixed
+
+
+def test_dictionary_is_json_and_text_is_readable():
+    _, report = judge_series(faulty(), source="file.csv", **LIMITS)
+    plain = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert plain["bad_rows"][0] == {"row": 5, "field": "bid_price", "value": "nan"}
+    assert plain["start"] == "2024-01-01T00:00:00.000000000Z"
+    assert plain["out_of_order"] == 1
+    text = str(report)
+    for line in (
+        "rows          40",
+        "refused       3 (7.500%)",
+        "sessions      2",
+        "gaps          1 over the limit, longest 1001 s",
+        "crossed       1",
+        "refused row   line 5: bid_price is nan",
+    ):
+        assert line in text.splitlines()
+
+
+def test_report_without_rows_is_plain_zeros():
+    report = QualityAccumulator(**LIMITS).report()
+    plain = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert plain["median_interval_s"] == plain["mean_interval_s"] == plain["bad_ratio"] == 0.0
+    assert plain["start"] is None
+    assert "span          - to -" in str(report).splitlines()
+
+
+def test_running_total_is_reported_with_its_cure():
+    series = good(300)
+    series.ticks["volume"] = np.arange(300) + 1.0
+    _, report = judge_series(series, **LIMITS)
+    assert report.cumulative_volume
+    assert "differences" in report.warnings()[0]
+    assert "differences" in str(report)
+    assert judge_series(good(300), **LIMITS)[1].warnings() == ()
+
+
+def test_limits_are_checked_at_once():
+    with pytest.raises(ConfigError, match="max_jump"):
+        QualityAccumulator(max_gap_s=1.0, max_jump=0.0)
+
+
+def spoilt(rows: int, bad: int) -> QualityReport:
+    series = good(rows)
+    series.ticks["ask_price"][1 : 1 + bad] = np.inf
+    return judge_series(series, source="file.csv", **LIMITS)[1]
+
+
+def test_bad_rows_up_to_the_ratio_may_be_dropped():
+    enforce(spoilt(1000, 1), DataConfig())
+    enforce(spoilt(1000, 500), DataConfig(MAX_BAD_RATIO=0.5))
+
+
+def test_bad_rows_beyond_the_ratio_are_refused_with_their_lines():
+    with pytest.raises(DataError) as caught:
+        enforce(spoilt(1000, 12), DataConfig())
+    text = str(caught.value)
+    assert "file.csv: 12 of 1000 rows cannot be used" in text
+    assert "line 3: ask_price is inf; " in text
+    assert "line 12: ask_price is inf; ..." in text
+    assert "line 13" not in text
+    assert "raise MAX_BAD_RATIO" in text
+
+
+def test_one_bad_row_is_refused_where_so_configured():
+    with pytest.raises(DataError, match=r"line 3: ask_price is inf\).*ON_BAD_ROW to 'drop'"):
+        enforce(spoilt(10_000, 1), DataConfig(ON_BAD_ROW="raise"))
+    enforce(spoilt(1000, 0), DataConfig(ON_BAD_ROW="raise"))
+
+
+def test_source_without_a_usable_row_is_refused():
+    with pytest.raises(DataError, match="has no rows"):
+        enforce(QualityReport(source="file.csv"), DataConfig())
+    series = good(5)
+    series.ticks["bid_price"] = 200.0
+    _, report = judge_series(series, **LIMITS)
+    with pytest.raises(DataError, match=r"none of 5 rows has a usable book \(CROSSED_BOOK 5\)"):
+        enforce(report, DataConfig())
+    everything = spoilt(5, 4)
+    enforce(everything, DataConfig(MAX_BAD_RATIO=1.0))
+
+
+def test_source_in_reverse_order_is_refused_and_some_disorder_is_said():
+    series = good(10)
+    backwards = TickSeries(symbol="A", ticks=series.ticks[::-1].copy(), rows=series.rows)
+    _, report = judge_series(backwards, **LIMITS)
+    with pytest.raises(DataError, match=r"9 of 10 rows are earlier.*sort the source by timestamp"):
+        enforce(report, DataConfig())
+    _, report = judge_series(faulty(), **LIMITS)
+    assert "sort the source by timestamp" in report.warnings()[0]
+
+
+@pytest.mark.skipif(
+    bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="whole captures need the compiled kernel"
+)
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared captures are not beside the repository")
+def test_report_on_a_real_capture():
+    import pandas as pd
+
+    frame = pd.read_parquet(DATA / "usdm_BTCUSDT_quotes.parquet")
+    ticks = np.zeros(len(frame), dtype=TICK)
+    ticks["timestamp"] = frame["timestamp"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+    ticks["session"] = pd.factorize(frame["session"])[0]
+    for name in TICK.names[1:-1]:
+        ticks[name] = frame[name]
+    series = TickSeries(symbol="BTCUSDT", ticks=ticks, rows=np.arange(1, len(ticks) + 1))
+    verdicts, report = judge_series(series, **LIMITS)
+    assert np.count_nonzero(verdicts == Verdict.NEW_SESSION) == report.sessions == 3
+    assert report.rows == report.accepted == 162_554
+    assert report.longest_gap_s == pytest.approx(3.86364, abs=1e-5)
+    assert report.mean_interval_s == pytest.approx(0.00823285, rel=1e-5)
+    assert report.warnings() == ()
+    enforce(report, DataConfig(ON_BAD_ROW="raise"))

@@ -1,0 +1,323 @@
+"""Every kind of source gives the same ticks; real captures are read as pandas reads them."""
+
+import gzip
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.market.readers import iter_ticks, read_ticks
+from alphaseeker.market.schema import TICK
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+CAPTURES = {
+    "spot_NEXOUSDT_1s": (123_123, 1, [""], 5),
+    "usdm_BTCUSDT_quotes": (162_554, 3, [""], 0),
+    "usdm_BTCUSDT_100ms_depth10": (13_387, 3, [""], 10),
+    "crypto_1m": (26_856, 21, ["btcusdt", "btceur", "btcusd", "ethusd", "ltcusd", "adausdt"], 0),
+}
+PRICES = ("bid_price", "ask_price", "bid_volume", "ask_volume", "close", "volume")
+START = pd.Timestamp("2024-07-23 15:39:44.000001")
+
+
+def frame(rows=40, *, symbols=("A", "B"), levels=2):
+    """Return a frame with two interleaved symbols, three sessions and some missing cells."""
+    rng = np.random.default_rng(7)
+    data = pd.DataFrame({"timestamp": START + pd.to_timedelta(np.arange(rows) * 1_250, unit="us")})
+    data["symbol"] = [symbols[i % len(symbols)] for i in range(rows)]
+    data["session"] = [f"day {i % 3}" for i in range(rows)]
+    for name in PRICES:
+        data[name] = np.round(rng.uniform(1, 100, rows), 4)
+    data["buy_volume"] = data["volume"] / 4
+    data.loc[data.index == 5, ["buy_volume", "close"]] = np.nan
+    data["note"] = "ignored, with a comma"
+    for level in range(1, levels + 1):
+        for name in PRICES[:4]:
+            data[f"{name}_{level}"] = np.round(rng.uniform(1, 100, rows), 4)
+    return data
+
+
+def all_sources(data, folder):
+    """Return the same rows as every kind of source."""
+    data.to_csv(folder / "t.csv", index=False)
+    (folder / "t.csv.gz").write_bytes(gzip.compress((folder / "t.csv").read_bytes()))
+    (folder / "crlf.csv").write_bytes((folder / "t.csv").read_bytes().replace(b"\n", b"\r\n"))
+    data.to_parquet(folder / "t.parquet")
+    return {
+        "csv": folder / "t.csv",
+        "csv as str": str(folder / "t.csv"),
+        "crlf": folder / "crlf.csv",
+        "csv.gz": folder / "t.csv.gz",
+        "parquet": folder / "t.parquet",
+        "pandas": data,
+        "pandas arrow": data.convert_dtypes(dtype_backend="pyarrow"),
+        "pandas object": data.astype(object),
+        "pandas indexed": data.set_index("timestamp"),
+        "polars": pl.from_pandas(data),
+    }
+
+
+def assert_same(left, right, *, shift=0):
+    assert [series.symbol for series in left] == [series.symbol for series in right]
+    for one, other in zip(left, right, strict=True):
+        assert one.ticks.dtype == TICK
+        for field in TICK.names:
+            np.testing.assert_array_equal(one.ticks[field], other.ticks[field], err_msg=field)
+        np.testing.assert_array_equal(one.rows + shift, other.rows)
+        assert (one.depth is None) == (other.depth is None)
+        if one.depth is not None:
+            np.testing.assert_array_equal(one.depth, other.depth)
+
+
+def test_every_kind_of_source_gives_the_same_ticks(tmp_path):
+    sources = all_sources(frame(), tmp_path)
+    expected = read_ticks(sources["pandas"])
+    for name, source in sources.items():
+        lines = name.startswith(("csv", "crlf"))
+        assert_same(expected, read_ticks(source), shift=1 if lines else 0)
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "pandas", "polars"])
+def test_the_size_of_the_pieces_changes_nothing(kind, tmp_path):
+    source = all_sources(frame(97), tmp_path)[kind]
+    expected = read_ticks(source)
+    for chunk_rows in (1, 2, 7, 50, 97, 1_000):
+        pieces = list(iter_ticks(source, chunk_rows=chunk_rows))
+        assert max(len(piece) for piece in pieces) <= chunk_rows
+        assert sum(len(piece) for piece in pieces) == 97
+        assert_same(expected, read_ticks(source, chunk_rows=chunk_rows))
+
+
+def test_pieces_keep_the_order_of_the_source():
+    rows = {"A": [], "B": []}
+    for piece in iter_ticks(frame(40), chunk_rows=6):
+        rows[piece.symbol] += piece.rows.tolist()
+    assert rows == {"A": list(range(1, 41, 2)), "B": list(range(2, 41, 2))}
+
+
+def test_symbols_become_series_and_sessions_are_grouped():
+    first, second = read_ticks(frame(40))
+    assert (first.symbol, second.symbol) == ("A", "B")
+    # Rows of A, counted from 0, are 0, 2, 4 ...: its sessions appear as day 0, day 2, day 1.
+    assert list(dict.fromkeys(first.ticks["session"].tolist())) == [0, 2, 1]
+    for series in (first, second):
+        for _, rows in itertools.groupby(
+            zip(series.ticks["session"], series.rows, strict=True), key=lambda pair: pair[0]
+        ):
+            numbers = [row for _, row in rows]
+            assert numbers == sorted(numbers)
+    assert len(set(first.ticks["session"])) == 3
+    np.testing.assert_array_equal((first.rows - 1) % 3, first.ticks["session"])
+
+
+def test_depth_follows_its_rows_when_sessions_are_grouped():
+    data = frame(30, levels=3)
+    for series in read_ticks(data):
+        assert series.depth.shape == (15, 3, 4)
+        picked = data.iloc[series.rows - 1]
+        for level in (1, 2, 3):
+            names = [f"{n}_{level}" for n in ("bid_price", "bid_volume", "ask_price", "ask_volume")]
+            np.testing.assert_array_equal(series.depth[:, level - 1], picked[names].to_numpy())
+
+
+def test_level_one_stands_for_an_absent_top_of_the_book():
+    data = frame(10, symbols=("A",)).drop(columns=list(PRICES[:4]))
+    (series,) = read_ticks(data)
+    picked = data.iloc[series.rows - 1]
+    for name in PRICES[:4]:
+        np.testing.assert_array_equal(series.ticks[name], picked[f"{name}_1"])
+
+
+def test_one_symbol_may_be_chosen():
+    (chosen,) = read_ticks(frame(40), symbol="B")
+    (_, expected) = read_ticks(frame(40))
+    np.testing.assert_array_equal(chosen.rows % 2, 0)
+    for name in PRICES:
+        np.testing.assert_array_equal(np.sort(chosen.ticks[name]), np.sort(expected.ticks[name]))
+    (named,) = read_ticks(frame(40).drop(columns="symbol"), symbol="C")
+    assert named.symbol == "C"
+    with pytest.raises(DataError, match=r"no row has the symbol 'C'; found: 'A', 'B'"):
+        read_ticks(frame(40), symbol="C")
+
+
+def test_absent_optional_columns_are_nan_and_one_session():
+    data = frame(10, levels=0).drop(columns=["buy_volume", "session", "symbol", "note"])
+    (series,) = read_ticks(data)
+    assert series.symbol == ""
+    assert series.depth is None
+    assert np.isnan(series.ticks["buy_volume"]).all()
+    assert np.isnan(series.ticks["sell_volume"]).all()
+    assert (series.ticks["session"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "sessions",
+    [
+        [3, 1],
+        ["3", "1"],
+        [3.0, 1.0],
+        pd.Series([3, "1"], dtype=object),
+        pd.Series([3.0, 1], dtype=object),
+        ["x", "y"],
+    ],
+    ids=["int", "text", "float", "objects", "float object", "name"],
+)
+def test_sessions_are_coded_by_first_appearance(sessions):
+    data = frame(2, symbols=("A",))
+    data["session"] = sessions
+    assert read_ticks(data)[0].ticks["session"].tolist() == [0, 1]
+
+
+def test_session_codes_hold_over_files_and_names(tmp_path):
+    data = frame(6, symbols=("A",))
+    data["session"] = [5, 5, 9, 9, 9, 5]
+    data[:3].to_csv(tmp_path / "1.csv", index=False)
+    data[3:].to_parquet(tmp_path / "2.parquet")
+    (series,) = read_ticks(tmp_path)
+    assert series.ticks["session"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert series.rows.tolist() == [2, 3, 3, 4, 1, 2]
+
+
+def test_files_without_a_session_column_are_one_session(tmp_path):
+    data = frame(6, symbols=("A",)).drop(columns="session")
+    data[:3].to_csv(tmp_path / "1.csv", index=False)
+    data[3:].to_csv(tmp_path / "2.csv", index=False)
+    (series,) = read_ticks(tmp_path)
+    assert series.ticks["session"].tolist() == [0] * 6
+    assert np.all(np.diff(series.ticks["timestamp"]) > 0)
+
+
+def test_globs_and_directories_mix_kinds_in_the_order_of_names(tmp_path):
+    data = frame(9, symbols=("A",)).drop(columns="session")
+    data[:3].to_parquet(tmp_path / "a.parquet")
+    data[3:6].to_csv(tmp_path / "b.csv.gz", index=False)
+    data[6:].to_csv(tmp_path / "c.CSV", index=False)
+    (tmp_path / "README.md").write_text("not data")
+    (tmp_path / ".hidden.csv").write_text("not data")
+    expected = read_ticks(data)[0].ticks
+    for source in (tmp_path, str(tmp_path), f"{tmp_path}/*", tmp_path / "[abc].*"):
+        (series,) = read_ticks(source)
+        assert series.ticks.tobytes() == expected.tobytes()
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path):
+    frame(4).to_csv(tmp_path / "t[1].csv", index=False)
+    assert sum(len(series) for series in read_ticks(tmp_path / "t[1].csv")) == 4
+
+
+def test_kinds_are_recognised_without_their_suffix(tmp_path):
+    sources = all_sources(frame(), tmp_path)
+    expected = read_ticks(sources["pandas"])
+    for kind in ("csv", "csv.gz", "parquet"):
+        copy = tmp_path / f"{kind.replace('.', '_')}.dat"
+        copy.write_bytes(sources[kind].read_bytes())
+        assert_same(expected, read_ticks(copy), shift=0 if kind == "parquet" else 1)
+
+
+def test_price_col_names_the_column_read_as_close(tmp_path):
+    data = frame(10, symbols=("A",)).rename(columns={"close": "Last Trade"})
+    (series,) = read_ticks(data, price_col="last trade ")
+    np.testing.assert_array_equal(
+        series.ticks["close"], data["Last Trade"].to_numpy()[series.rows - 1]
+    )
+    with pytest.raises(DataError, match="missing columns: 'close'"):
+        read_ticks(data)
+    with pytest.raises(DataError, match="missing columns: 'lats'"):
+        read_ticks(data, price_col="lats")
+
+
+def test_files_of_different_depth_are_refused(tmp_path):
+    frame(4, levels=2).to_csv(tmp_path / "1.csv", index=False)
+    frame(4, levels=1).to_csv(tmp_path / "2.csv", index=False)
+    with pytest.raises(DataError, match=r"2\.csv: holds 1 depth levels, .*1\.csv holds 2"):
+        read_ticks(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.csv", "absent.csv does not exist"),
+        ("*.csv", "no data file matches"),
+        ("folder", "folder holds no data file; looked for .csv"),
+        ("pipe", "pipe is not a regular file"),
+    ],
+)
+def test_nothing_to_read_is_refused_before_iterating(name, message, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("not data")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError) as caught:
+        iter_ticks(tmp_path / name)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "data is a NoneType; give a path"),
+        ([1, 2], "data is a list; give a path"),
+        (pl.LazyFrame({"a": [1]}), "call .collect"),
+    ],
+    ids=["None", "list", "lazy"],
+)
+def test_what_is_no_source_is_refused(source, message):
+    with pytest.raises(DataError, match=message):
+        iter_ticks(source)
+
+
+@pytest.mark.parametrize("chunk_rows", [0, -1, 1.5, True])
+def test_chunk_rows_must_be_a_positive_whole_number(chunk_rows):
+    with pytest.raises(ConfigError, match="chunk_rows"):
+        iter_ticks(frame(2), chunk_rows=chunk_rows)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_a_real_capture_is_read_as_pandas_reads_it(name):
+    path = DATA / f"{name}.parquet"
+    if not path.exists():
+        pytest.skip("the shared captures are not beside the repository")
+    rows, sessions, symbols, levels = CAPTURES[name]
+    raw = pd.read_parquet(path)
+    every = read_ticks(path)
+    assert [series.symbol for series in every] == symbols
+    assert sum(len(series) for series in every) == len(raw) == rows
+    codes = np.concatenate([series.ticks["session"] for series in every])
+    assert sorted(set(codes.tolist())) == list(range(sessions))
+    for series in every:
+        assert series.ticks.dtype == TICK
+        picked = raw.iloc[series.rows - 1]
+        if "symbol" in raw:
+            assert (picked["symbol"] == series.symbol).all()
+        nanoseconds = picked["timestamp"].astype("datetime64[ns]").astype(np.int64)
+        np.testing.assert_array_equal(series.ticks["timestamp"], nanoseconds)
+        np.testing.assert_array_equal(
+            series.ticks["session"], raw["session"].factorize()[0][series.rows - 1]
+        )
+        for field in (*PRICES, "buy_volume", "sell_volume"):
+            expected = picked[field] if field in raw else np.nan
+            np.testing.assert_array_equal(series.ticks[field], expected)
+        assert (0 if series.depth is None else series.depth.shape[1]) == levels
+        for level in range(1, levels + 1):
+            np.testing.assert_array_equal(
+                series.depth[:, level - 1, 3], picked[f"ask_volume_{level}"]
+            )
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_a_real_capture_survives_every_kind_of_source(name, tmp_path):
+    path = DATA / f"{name}.parquet"
+    if not path.exists():
+        pytest.skip("the shared captures are not beside the repository")
+    expected = read_ticks(path)
+    raw = pl.read_parquet(path)
+    raw.write_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes(), 1))
+    assert_same(expected, read_ticks(tmp_path / "t.csv"), shift=1)
+    assert_same(expected, read_ticks(tmp_path / "t.csv.gz", chunk_rows=9_999), shift=1)
+    assert_same(expected, read_ticks(raw))
+    assert_same(expected, read_ticks(raw.to_pandas(), chunk_rows=5_000))
