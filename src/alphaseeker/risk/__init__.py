@@ -1,0 +1,1 @@
+"""Position sizing, exits, limits and profit accounting."""

@@ -1,0 +1,176 @@
+"""From the report record of a step to the plain dictionary that users read."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.risk.state import Action, Reason, State
+
+__all__ = ["Report", "Statistics", "describe", "held_position", "position_dict", "read_report"]
+
+SIDE_NAMES = {1: "LONG", 0: "FLAT", -1: "SHORT"}
+
+# A limit is worth a warning from half of it on, and is nearly reached at four fifths.
+MEDIUM_SHARE = 0.5
+HIGH_SHARE = 0.8
+
+# Plain dictionaries: calling an enum by value takes longer than the whole risk step.
+_STATE_NAMES = {int(state): state.name for state in State}
+_ACTION_NAMES = {int(action): action.name.lower() for action in Action}
+
+_TEXTS: dict[int, str] = {
+    Reason.NO_SIGNAL: "no_signal: nothing to do",
+    Reason.IN_POSITION: "in_position: stop and target are not reached",
+    Reason.NOTHING_TO_CLOSE: "nothing_to_close: no position of that side is open",
+    Reason.EMPTY_SIDE: "empty_side: no fill on a book with an empty side",
+    Reason.CROSSED_BOOK: "crossed_book: no fill while bid is above ask",
+    Reason.LOCKED_BOOK: "locked_book: no entry while bid equals ask",
+    Reason.OUT_OF_ORDER: "out_of_order: the quote is older than the last one",
+    Reason.STOP_LOSS: "stop_loss: the stop was reached",
+    Reason.TAKE_PROFIT: "take_profit: the target was reached",
+    Reason.OPPOSITE_SIGNAL: "opposite_signal: the signal turned against the position",
+    Reason.MAX_DAILY_LOSS: "MAX_DAILY_LOSS: touched; exits only until the next UTC day",
+    Reason.MAX_DRAWDOWN: "MAX_DRAWDOWN: touched; exits only until reset_halt()",
+    Reason.RISK_PER_TRADE: "RISK_PER_TRADE",
+    Reason.MAX_POSITION_SIZE: "MAX_POSITION_SIZE",
+    Reason.LOT_SIZE: "LOT_SIZE: less than one lot is left",
+    Reason.MIN_NOTIONAL: "MIN_NOTIONAL: the size is worth less",
+    Reason.NO_SIGNAL_STRENGTH: "no_signal_strength: the signal's strength is 0",
+    Reason.COST_BREAKS_LIMIT: "cost_breaks_limit: spread and fees alone would touch a loss limit",
+    Reason.STOP_INSIDE_SPREAD: "stop_inside_spread: the spread is wider than the stop's distance",
+    Reason.REFUSED_BY_RULE: "refused_by_rule",
+}
+_BINDING = (Reason.RISK_PER_TRADE, Reason.MAX_POSITION_SIZE)
+
+
+class Report(NamedTuple):
+    """The fields of the ``REPORT`` dtype, in its order, as plain Python."""
+
+    action: int
+    reason: int
+    state: int
+    side: int
+    quantity: float
+    price: float
+    entry_price: float
+    stop_loss: float
+    take_profit: float
+    stop_distance: float
+    equity: float
+    daily_pnl: float
+    daily_loss: float
+    drawdown: float
+    exposure: float
+    cash_flow: float
+    samples: int
+
+
+class Statistics(NamedTuple):
+    """Statistics of the equity's returns a minute over the last day."""
+
+    var_95: float
+    cvar_95: float
+    sharpe: float
+
+
+def read_report(position: npt.NDArray[Any]) -> Report:
+    """Return the report of a position record, shape (1,), dtype ``POSITION``."""
+    values: tuple[Any, ...] = np.asarray(position)["report"].item()
+    return Report(*values)
+
+
+def position_dict(report: Report) -> dict[str, Any]:
+    """Return the position that a decision is about; prices of a flat one are 0.0."""
+    return {
+        "side": SIDE_NAMES[report.side],
+        "size": report.quantity,
+        "entry_price": report.entry_price,
+        "stop_loss": report.stop_loss,
+        "take_profit": report.take_profit,
+    }
+
+
+def held_position(position: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return the position that a record, shape (1,), dtype ``POSITION``, holds."""
+    quantity = float(position["quantity"][0])
+    return {
+        "side": SIDE_NAMES[(quantity > 0.0) - (quantity < 0.0)],
+        "size": abs(quantity),
+        "entry_price": float(position["entry_price"][0]),
+        "stop_loss": float(position["stop_loss"][0]),
+        "take_profit": float(position["take_profit"][0]),
+    }
+
+
+def _reason_text(report: Report, refusal: str | None) -> str:
+    text = _TEXTS[report.reason]
+    if report.action == Action.OPEN_POSITION:
+        side = "buy" if report.side > 0 else "sell"
+        return f"{side} at {report.price:.10g}: size bound by {text}"
+    if report.reason in _BINDING:
+        return f"{text}: leaves no size"
+    if refusal is not None:
+        return f"{text}: {refusal}"
+    if report.price > 0.0:
+        return f"{text}; exit at {report.price:.10g}"
+    return text
+
+
+def _alert(name: str, value: float, limit: float) -> str:
+    return f"{name} is {value:.2%} of a limit of {limit:.2%}"
+
+
+def describe(
+    report: Report,
+    statistics: Statistics,
+    *,
+    max_daily_loss: float,
+    max_drawdown: float,
+    refusal: str | None = None,
+) -> dict[str, Any]:
+    """Return the dictionary of ``manage_risk``.
+
+    Parameters
+    ----------
+    report, statistics
+        What the step reported, and the statistics of the account.
+    max_daily_loss, max_drawdown
+        The limits, for risk level and alerts.
+    refusal
+        What a rule that refused the entry gave as its reason.
+    """
+    alerts: list[str] = []
+    level = "LOW"
+    if report.state != State.ACTIVE:
+        level = "HIGH"
+        alerts.append(f"trading is {_STATE_NAMES[report.state]}: exits only")
+    for name, value, limit in (
+        ("daily loss", report.daily_loss, max_daily_loss),
+        ("drawdown", report.drawdown, max_drawdown),
+    ):
+        if value >= MEDIUM_SHARE * limit:
+            alerts.append(_alert(name, value, limit))
+            if value >= HIGH_SHARE * limit:
+                level = "HIGH"
+            elif level == "LOW":
+                level = "MEDIUM"
+    return {
+        "action": _ACTION_NAMES[report.action],
+        "risk_level": level,
+        "reason": _reason_text(report, refusal),
+        "position": position_dict(report),
+        "risk_status": {
+            "equity": report.equity,
+            "daily_pnl": report.daily_pnl,
+            "drawdown": report.drawdown,
+            "var_95": statistics.var_95,
+            "cvar_95": statistics.cvar_95,
+            "sharpe": statistics.sharpe,
+            "exposure": report.exposure,
+            "state": _STATE_NAMES[report.state],
+            "alerts": alerts,
+        },
+    }
