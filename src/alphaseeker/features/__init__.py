@@ -1,0 +1,1 @@
+"""The feature catalogue, its kernels, and their batch and streaming use."""

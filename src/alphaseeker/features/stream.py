@@ -1,0 +1,229 @@
+"""The features of one symbol, tick by tick: the step of the batch loop, called from Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker._jit import kernel
+from alphaseeker.errors import DataError
+from alphaseeker.features.batch import column_indices
+from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.readiness import required_buckets
+from alphaseeker.features.snapshot import restore_record, snapshot_record
+from alphaseeker.features.step import tick_step
+from alphaseeker.market.gate import Verdict
+from alphaseeker.market.schema import TICK
+
+__all__ = ["FeatureStream"]
+
+NAN = math.nan
+REPEATED = int(Verdict.REPEATED)
+INT64_END = 2**63
+# The gate's refusals are numbered in the order of the tick's fields.
+FIELDS = TICK.names or ()
+
+
+@kernel
+def _stream_step(
+    records: npt.NDArray[Any],
+    vector: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int64],
+    features: npt.NDArray[np.float32],
+    timestamp: int,
+    session: int,
+    bid_price: float,
+    ask_price: float,
+    bid_volume: float,
+    ask_volume: float,
+    close: float,
+    volume: float,
+    buy_volume: float,
+    sell_volume: float,
+) -> int:
+    """Step one tick, copy the chosen columns where it was accepted, and return the verdict."""
+    verdict = tick_step(
+        records,
+        vector,
+        timestamp,
+        session,
+        bid_price,
+        ask_price,
+        bid_volume,
+        ask_volume,
+        close,
+        volume,
+        buy_volume,
+        sell_volume,
+    )
+    if 0 <= verdict < REPEATED:
+        for j in range(columns.shape[0]):
+            features[j] = vector[columns[j]]
+    return verdict
+
+
+class FeatureStream:
+    """Features of one symbol, brought up to date by every tick.
+
+    Streams are independent of one another: one per symbol, each in a thread of its own if need be.
+
+    Parameters
+    ----------
+    symbol
+        Name of the instrument.
+    names
+        The k columns wanted, in order.
+    settings
+        Bucket length, tick size and gate limits: those of the batch that a model was trained on.
+
+    Raises
+    ------
+    ConfigError
+        A name is not in the catalogue, or a setting is out of its range.
+    """
+
+    def __init__(self, symbol: str, names: Sequence[str], settings: FeatureSettings) -> None:
+        self.symbol = symbol
+        self.names = tuple(names)
+        self.settings = settings
+        self.verdict: Verdict | None = None
+        self._columns = column_indices(self.names)
+        self._records = allocate_session(settings)
+        self._vector = feature_vector(self._records)
+        self._needed = required_buckets(
+            self.names, bucket_s=settings.bucket_s, ready_history_s=math.inf
+        )
+        self._session = 0
+        self._values = np.full(len(self.names), NAN, dtype=np.float32)
+        self._view = self._values.view()
+        self._view.flags.writeable = False
+
+    def __repr__(self) -> str:
+        return f"FeatureStream({self.symbol!r}, {len(self.names)} features, ready={self.ready})"
+
+    def update(
+        self,
+        timestamp_ns: int,
+        bid_price: float,
+        ask_price: float,
+        bid_volume: float,
+        ask_volume: float,
+        close: float,
+        volume: float,
+        buy_volume: float = NAN,
+        sell_volume: float = NAN,
+        session: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Take one tick in and return the features after it.
+
+        Parameters
+        ----------
+        timestamp_ns
+            Nanoseconds since 1970-01-01 UTC.
+        bid_price, ask_price, close
+            Best quotes and last trade, in price units.
+        bid_volume, ask_volume, volume
+            Sizes at the quotes, and traded since the previous tick.
+        buy_volume, sell_volume
+            Of it, by the aggressor; leave out where unknown.
+        session
+            Number of the continuous capture: another one than before begins the features anew.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (k,), float32, read-only, always the same array: copy what you keep. A tick
+            that the gate holds back (``verdict`` says why) leaves it as it was.
+
+        Raises
+        ------
+        DataError
+            A field is no number or out of its range; the state is as it was.
+        """
+        values = (
+            _number("bid_price", bid_price),
+            _number("ask_price", ask_price),
+            _number("bid_volume", bid_volume),
+            _number("ask_volume", ask_volume),
+            _number("close", close),
+            _number("volume", volume),
+            _number("buy_volume", buy_volume),
+            _number("sell_volume", sell_volume),
+        )
+        timestamp = _whole("timestamp_ns", timestamp_ns)
+        capture = self._session if session is None else _whole("session", session)
+        verdict = _stream_step(
+            self._records,
+            self._vector,
+            self._columns,
+            self._values,
+            timestamp,
+            capture,
+            *values,
+        )
+        if verdict < 0:
+            field = -verdict - 1
+            given = (timestamp, *values)[field]
+            raise DataError(
+                f"{FIELDS[field]} is {given!r}; prices must be positive, sizes 0 or more, both "
+                "finite, and time stamps later than 1970; the tick was refused"
+            )
+        self._session = capture
+        self.verdict = Verdict(verdict)
+        return self._view
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """The features after the last accepted tick, shape (k,), read-only."""
+        return self._view
+
+    @property
+    def ready(self) -> bool:
+        """Whether the present segment has the history that every column declares."""
+        clock = self._records["clock"]
+        return bool(clock["segments"][0] > 0 and clock["seen"][0] >= self._needed)
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes; see ``restore``."""
+        return snapshot_record(self._records, self._session)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on where ``snapshot`` was taken: all later features have the same bits.
+
+        Raises
+        ------
+        StateError
+            The bytes are damaged, or come from another version or from other settings.
+        """
+        self._session = restore_record(snapshot, self._records)
+        self._values[:] = self._vector[self._columns]
+        self.verdict = None
+
+
+def _number(name: str, value: Any) -> float:
+    """Return a real number as a float; another type would compile the step anew."""
+    if type(value) is float:
+        return value
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise DataError(f"{name} is too large for a float64; the tick was refused") from None
+    raise DataError(
+        f"{name} is {value!r} ({type(value).__name__}); it must be a number: convert it first"
+    )
+
+
+def _whole(name: str, value: Any) -> int:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not -INT64_END <= value < INT64_END:
+        raise DataError(
+            f"{name} is {value!r}; it must be an integer of at most 64 bits (time stamps: "
+            "nanoseconds since 1970-01-01 UTC, such as int(seconds * 1e9))"
+        )
+    return int(value)
