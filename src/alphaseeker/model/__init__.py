@@ -1,0 +1,1 @@
+"""The model file, its validation, its predictors, and the decision step."""

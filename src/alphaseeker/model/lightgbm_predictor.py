@@ -1,0 +1,259 @@
+"""LightGBM's own predictor, called through its C API one row at a time.
+
+``Booster.predict`` spends most of its time on the way to the C library. Here the model is loaded
+through the library directly (``lightgbm`` itself, which takes more than a second to import, is
+not), the single-row call is prepared once, and a prediction is one foreign call on two fixed
+buffers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.errors import ModelError
+from alphaseeker.model.lightgbm_text import validate_model_text
+
+__all__ = ["LightGBMPredictor"]
+
+# Constants of LightGBM's c_api.h.
+_FLOAT32 = 0
+_RAW_SCORE = 1
+_ROW_MAJOR = 1
+_ALL_ROUNDS = -1
+
+_CHUNK_ROWS = 65_536
+_N_CLASSES = 3
+
+
+def _library_path() -> Path:
+    """Find LightGBM's shared library where its package looks for it."""
+    spec = find_spec("lightgbm")
+    if spec is None or spec.origin is None:
+        raise ModelError("the package lightgbm is not installed; install it")
+    package = Path(spec.origin).parent
+    for folder in (package.parent, package / "bin", package / "lib"):
+        for name in ("lib_lightgbm.so", "lib_lightgbm.dylib"):
+            if (folder / name).is_file():
+                return folder / name
+    raise ModelError(f"LightGBM's shared library was not found in {package}; reinstall lightgbm")
+
+
+@lru_cache(maxsize=1)
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(_library_path()))
+    library.LGBM_GetLastError.restype = ctypes.c_char_p
+    # OpenMP's threads do not survive a fork, and a child that waits for them hangs.
+    os.register_at_fork(after_in_child=lambda: library.LGBM_SetMaxThreads(1))
+    return library
+
+
+def _check(status: int) -> None:
+    if status != 0:
+        reason = _library().LGBM_GetLastError().decode(errors="replace")
+        raise ModelError(f"LightGBM refused: {reason}; train the model again")
+
+
+class _Booster:
+    """A loaded model, freed when nothing uses it any more."""
+
+    def __init__(self, model_text: str) -> None:
+        library = _library()
+        self.handle = ctypes.c_void_p()
+        rounds = ctypes.c_int()
+        text = ctypes.c_char_p(model_text.encode("ascii"))
+        _check(
+            library.LGBM_BoosterLoadModelFromString(
+                text, ctypes.byref(rounds), ctypes.byref(self.handle)
+            )
+        )
+        weakref.finalize(self, library.LGBM_BoosterFree, self.handle)
+
+
+def _bind_single_row(
+    booster: _Booster,
+    features: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float64],
+) -> Callable[[], None]:
+    """Prepare a single-row call on two fixed buffers; it keeps them and the model alive."""
+    library = _library()
+    config = ctypes.c_void_p()
+    _check(
+        library.LGBM_BoosterPredictForMatSingleRowFastInit(
+            booster.handle,
+            ctypes.c_int(_RAW_SCORE),
+            ctypes.c_int(0),
+            ctypes.c_int(_ALL_ROUNDS),
+            ctypes.c_int(_FLOAT32),
+            ctypes.c_int32(features.size),
+            ctypes.c_char_p(b"num_threads=1"),
+            ctypes.byref(config),
+        )
+    )
+    predict = library.LGBM_BoosterPredictForMatSingleRowFast
+    source = ctypes.c_void_p(features.ctypes.data)
+    target = ctypes.c_void_p(scores.ctypes.data)
+    length = ctypes.byref(ctypes.c_int64())
+
+    def predict_bound() -> None:
+        status = predict(config, source, length, target)
+        if status != 0:
+            _check(status)
+
+    # The finalizer holds its arguments, so the model and the buffers outlive the function.
+    weakref.finalize(predict_bound, _free_config, config, (booster, features, scores))
+    return predict_bound
+
+
+def _free_config(config: ctypes.c_void_p, _kept: object) -> None:
+    _library().LGBM_FastConfigFree(config)
+
+
+def _check_buffer(array: npt.NDArray[Any], name: str, dtype: type, size: int) -> None:
+    right = array.dtype == dtype and array.shape == (size,) and array.flags.c_contiguous
+    if not right:
+        raise ModelError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; it must be a contiguous"
+            f" {np.dtype(dtype)} array of shape ({size},)"
+        )
+
+
+class LightGBMPredictor:
+    """Raw scores by LightGBM's C API: the reference that every other predictor must equal.
+
+    Parameters
+    ----------
+    model_text
+        LightGBM's text model; validated in full before LightGBM sees it.
+    n_features
+        Columns the model must have; None takes the number the text states.
+    num_threads
+        Threads for ``predict_matrix``. A single row always takes one.
+
+    Raises
+    ------
+    ModelError
+        The text is not valid, LightGBM refuses it, or its library is missing.
+
+    Notes
+    -----
+    NaN is a missing value. ``predict_row`` uses two buffers of its own and so may run in one
+    thread at a time; give each thread its own ``bind``. The foreign call releases the GIL. In a
+    forked child all of LightGBM runs on one thread, so that it cannot wait for threads that the
+    fork left behind.
+    """
+
+    name = "lightgbm"
+
+    def __init__(
+        self, model_text: str, n_features: int | None = None, *, num_threads: int = 1
+    ) -> None:
+        shape = validate_model_text(model_text, n_features=n_features)
+        self.n_features = shape.n_features
+        self._parameters = b"num_threads=%d" % num_threads
+        self._booster: _Booster | None = _Booster(model_text)
+        self._features = np.zeros(self.n_features, dtype=np.float32)
+        self._scores = np.zeros(_N_CLASSES, dtype=np.float64)
+        self._shape = self._features.shape
+        self._predict: Callable[[], None] = self.bind(self._features, self._scores)
+
+    def bind(
+        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    ) -> Callable[[], None]:
+        """Return a function that predicts from ``features`` into ``scores``, always the same two.
+
+        Parameters
+        ----------
+        features
+            Shape (k,), float32, contiguous: read at each call.
+        scores
+            Shape (3,), float64, contiguous: written at each call, raw scores.
+
+        Returns
+        -------
+        Callable
+            Takes and returns nothing. It keeps both buffers and the model alive, also after
+            ``close``. Different bound functions may run in different threads.
+
+        Raises
+        ------
+        ModelError
+            A buffer of another shape or dtype, or the predictor is closed.
+        """
+        _check_buffer(features, "features", np.float32, self.n_features)
+        _check_buffer(scores, "scores", np.float64, _N_CLASSES)
+        if not scores.flags.writeable:
+            raise ModelError("scores is read-only; it must be writeable")
+        return _bind_single_row(self._open(), features, scores)
+
+    def predict_row(
+        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    ) -> None:
+        """Write the raw scores of one row.
+
+        Parameters
+        ----------
+        features
+            Shape (k,), float32.
+        scores
+            Shape (3,), float64, output.
+        """
+        if features.shape != self._shape:
+            raise ModelError(f"features has shape {features.shape}; it must be {self._shape}")
+        self._features[:] = features
+        self._predict()
+        scores[:] = self._scores
+
+    def predict_matrix(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the raw scores, shape (n, 3), of the rows of ``matrix``, shape (n, k) float32."""
+        if matrix.ndim != 2 or matrix.shape[1] != self.n_features or matrix.dtype != np.float32:
+            raise ModelError(
+                f"the matrix has shape {matrix.shape} and dtype {matrix.dtype}; it must be float32"
+                f" of shape (n, {self.n_features})"
+            )
+        booster = self._open()
+        predict = _library().LGBM_BoosterPredictForMat
+        result = np.empty((len(matrix), _N_CLASSES), dtype=np.float64)
+        length = ctypes.c_int64()
+        for start in range(0, len(matrix), _CHUNK_ROWS):
+            chunk = np.ascontiguousarray(matrix[start : start + _CHUNK_ROWS])
+            out = result[start : start + _CHUNK_ROWS]
+            _check(
+                predict(
+                    booster.handle,
+                    ctypes.c_void_p(chunk.ctypes.data),
+                    ctypes.c_int(_FLOAT32),
+                    ctypes.c_int32(len(chunk)),
+                    ctypes.c_int32(self.n_features),
+                    ctypes.c_int(_ROW_MAJOR),
+                    ctypes.c_int(_RAW_SCORE),
+                    ctypes.c_int(0),
+                    ctypes.c_int(_ALL_ROUNDS),
+                    ctypes.c_char_p(self._parameters),
+                    ctypes.byref(length),
+                    ctypes.c_void_p(out.ctypes.data),
+                )
+            )
+        return result
+
+    def close(self) -> None:
+        """Free the model, as soon as no bound function uses it; predicting afterwards raises."""
+        self._booster = None
+        self._predict = self._refuse
+
+    def _refuse(self) -> None:
+        self._open()
+
+    def _open(self) -> _Booster:
+        if self._booster is None:
+            raise ModelError("the predictor is closed; load the model again")
+        return self._booster
