@@ -151,8 +151,7 @@ def compute_features(
     chosen = tuple(names) if names is not None else tuple(f.name for f in FEATURES)
     values, verdicts, segments, history = step_through(series, settings, column_indices(chosen))
     if quality is None:
-        limits = {"max_gap_s": settings.max_gap_s, "max_jump": settings.max_jump}
-        quality = judge_series(series, **limits)[1]
+        quality = judge_series(series, max_gap_s=settings.max_gap_s, max_jump=settings.max_jump)[1]
     kept = (verdicts >= 0) & (verdicts < REPEATED)
     ticks = series.ticks[kept]
     return FeatureBlock(

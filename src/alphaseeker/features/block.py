@@ -52,7 +52,8 @@ class FeatureSettings:
                 f"bucket_s is {self.bucket_s!r}; it must be a number of seconds from "
                 f"{SHORTEST_BUCKET_S:g} to {LONGEST_BUCKET_S:g}"
             )
-        if self.tick_size <= 0.0 or math.isinf(self.tick_size):
+        number = isinstance(self.tick_size, (int, float)) and not isinstance(self.tick_size, bool)
+        if not number or self.tick_size <= 0.0 or math.isinf(self.tick_size):
             raise ConfigError(
                 f"tick_size is {self.tick_size!r}; it must be a finite number above 0, or NaN "
                 "where it is unknown"

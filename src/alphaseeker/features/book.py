@@ -35,11 +35,10 @@ def write_book(rec: Any, close: float) -> None:
     out.depth = as_output(math.log(both))
     sizes = math.log1p(bid_volume) + math.log1p(ask_volume)
     out.quote_slope = as_output(spread / sizes / mid * BP)
-    distance = close - mid
     if spread > 0.0:
-        out.last_in_spread = as_output(min(CLIP, max(-CLIP, distance / spread)))
-    elif distance != 0.0:
-        out.last_in_spread = as_output(CLIP if distance > 0.0 else -CLIP)
+        out.last_in_spread = as_output(min(CLIP, max(-CLIP, (close - mid) / spread)))
+    elif close != bid:
+        out.last_in_spread = as_output(CLIP if close > bid else -CLIP)
     else:
         out.last_in_spread = as_output(0.0)
 

@@ -159,7 +159,7 @@ def _push_maximum(deque: Any, clock: Any, value: float) -> None:
 def advance_clock(rec: Any, timestamp: int) -> bool:
     """Close every bucket that ended before ``timestamp``; say whether there was one."""
     bucket = timestamp // rec.clock.bucket_ns
-    rolled = bucket > rec.clock.bucket
+    rolled: bool = bucket > rec.clock.bucket
     while rec.clock.bucket < bucket:
         _close_bucket(rec)
     return rolled

@@ -1,4 +1,4 @@
-"""The catalogue as tables: plain rows for the command line, and the text of ``docs/features.md``."""
+"""The catalogue as tables: plain rows for the command line, the text of ``docs/features.md``."""
 
 from __future__ import annotations
 

@@ -1,65 +1,39 @@
 """The public face of the features: a scikit-learn transformer, and streams with its settings.
 
-scikit-learn is not needed to import or to use it. Cloning, pipelines, parameter search and
-``set_output`` go by methods, which are here; what of scikit-learn's own types they want is
-imported where it is asked for.
+scikit-learn is not needed to use it: cloning, pipelines, parameter search and ``set_output`` go by
+methods, which are here, and its own types are imported where it asks for them.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
-import sys
+import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.config import Config
-from alphaseeker.errors import ConfigError, DataError, StateError
+from alphaseeker.errors import ConfigError, StateError
 from alphaseeker.features.batch import column_indices, step_through
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.choice import choose_features
+from alphaseeker.features.containers import CONTAINERS, SourceRows, TickRows, read_rows, wrap
 from alphaseeker.features.documentation import features_table
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.features.stream import FeatureStream
-from alphaseeker.market.frames import is_frame
-from alphaseeker.market.readers import TickSource, read_ticks
 from alphaseeker.market.schema import TickSeries
-from alphaseeker.market.sources import find_files
 
 __all__ = ["MicrostructureFeatureEngineer"]
-
-Source: TypeAlias = "TickSource | Sequence[TickSeries]"
-
-DEFAULTS: dict[str, Any] = {
-    "features": None,
-    "families": None,
-    "windows": None,
-    "bucket_s": "auto",
-    "tick_size": "auto",
-    "max_gap_s": 900.0,
-    "max_jump": 0.2,
-    "price_col": "close",
-}
-CONTAINERS = ("default", "pandas", "polars")
-
-
-class _Rows(NamedTuple):
-    """Ticks as read, and how to put their features in the order of the source."""
-
-    series: list[TickSeries]
-    order: npt.NDArray[np.int64] | None  # sorts the rows of all series; None where they are sorted
-    container: str  # of the source: pandas, polars or numpy
-    index: Any  # of a pandas frame, else None
 
 
 class MicrostructureFeatureEngineer:
     """Features of order-book ticks, in batch and as a stream, by one and the same step.
 
-    A transformer for scikit-learn: ``fit`` reads the tick size and the bucket length off the
-    training data, ``transform`` computes the columns.
+    ``fit`` reads the tick size and the bucket length off the training data, ``transform`` computes
+    the columns.
 
     Parameters
     ----------
@@ -114,16 +88,16 @@ class MicrostructureFeatureEngineer:
         self.price_col = price_col
 
     def __repr__(self) -> str:
-        given = self.get_params().items()
-        changed = [f"{name}={value!r}" for name, value in given if value != DEFAULTS[name]]
+        given = [(name, getattr(self, name)) for name in PARAMETERS]
+        changed = [f"{n}={value!r}" for n, value in given if value is not PARAMETERS[n].default]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; ``deep`` changes nothing, none is an estimator."""
-        return {name: getattr(self, name) for name in DEFAULTS}
+        return {name: getattr(self, name) for name in PARAMETERS}
 
     def set_params(self, **parameters: Any) -> MicrostructureFeatureEngineer:
-        """Change parameters; they take effect with the next ``fit``.
+        """Change parameters: the choice of columns holds at once, the rest from the next ``fit``.
 
         Raises
         ------
@@ -131,14 +105,14 @@ class MicrostructureFeatureEngineer:
             An unknown name.
         """
         for name in parameters:
-            if name not in DEFAULTS:
-                nearest = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.0)[0]
+            if name not in PARAMETERS:
+                nearest = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.0)[0]
                 raise ConfigError(f"unknown parameter {name!r}; the nearest one is {nearest!r}")
         for name, value in parameters.items():
             setattr(self, name, value)
         return self
 
-    def fit(self, X: Source, y: object = None) -> MicrostructureFeatureEngineer:
+    def fit(self, X: TickRows, y: object = None) -> MicrostructureFeatureEngineer:
         """Fit the tick size and the bucket length to ``X``, which must be training data only.
 
         Parameters
@@ -156,10 +130,10 @@ class MicrostructureFeatureEngineer:
             ``X`` cannot be read.
         """
         self._check()
-        self.settings_ = self._fitted(self._read(X).series)
+        self.settings_ = self._fitted(read_rows(X, price_col=self.price_col).series)
         return self
 
-    def transform(self, X: Source) -> Any:
+    def transform(self, X: TickRows) -> Any:
         """Compute the features of every row of ``X``.
 
         Returns
@@ -178,12 +152,12 @@ class MicrostructureFeatureEngineer:
             ``X`` cannot be read.
         """
         settings = self._settings()
-        return self._transformed(self._read(X), settings)
+        return self._transformed(read_rows(X, price_col=self.price_col), settings)
 
-    def fit_transform(self, X: Source, y: object = None) -> Any:
+    def fit_transform(self, X: TickRows, y: object = None) -> Any:
         """Do ``fit(X)`` and ``transform(X)``, reading ``X`` once."""
         self._check()
-        rows = self._read(X)
+        rows = read_rows(X, price_col=self.price_col)
         self.settings_ = self._fitted(rows.series)
         return self._transformed(rows, self.settings_)
 
@@ -198,11 +172,7 @@ class MicrostructureFeatureEngineer:
     def set_output(self, *, transform: str | None = None) -> MicrostructureFeatureEngineer:
         """Choose what ``transform`` returns.
 
-        Parameters
-        ----------
-        transform
-            "pandas", "polars", "default" (a frame like the input, or an array), or None to leave
-            it as it is.
+        "pandas", "polars", "default" (a frame like the input, or an array), or None: as it is.
 
         Raises
         ------
@@ -242,23 +212,21 @@ class MicrostructureFeatureEngineer:
     def _names(self) -> tuple[str, ...]:
         return choose_features(self.features, families=self.families, windows=self.windows)
 
+    def _config(self) -> Config:
+        keys = {"BUCKET_S": self.bucket_s, "MAX_GAP_S": self.max_gap_s, "MAX_JUMP": self.max_jump}
+        return Config().override(keys)
+
     def _check(self) -> None:
-        """Check the parameters that do not depend on the data, before any is read."""
+        """Check the parameters before any data is read."""
         self._names()
         self._config()
-
-    def _config(self) -> Config:
-        limits = {"MAX_GAP_S": self.max_gap_s, "MAX_JUMP": self.max_jump}
-        config = Config().override({"BUCKET_S": self.bucket_s, **limits})
-        size = self.tick_size
-        number = isinstance(size, (int, float, np.integer, np.floating))
-        if size != "auto" and not (number and not isinstance(size, bool)):
-            raise ConfigError(f"tick_size is {size!r}; it must be a number above 0, or 'auto'")
-        return config
+        if self.tick_size != "auto":
+            FeatureSettings(tick_size=self.tick_size)  # type: ignore[arg-type]
 
     def _fitted(self, series: Sequence[TickSeries]) -> FeatureSettings:
-        tick_size = None if isinstance(self.tick_size, str) else float(self.tick_size)
-        return fit_settings(series, self._config(), tick_size=tick_size)
+        settings = fit_settings(series, self._config())
+        given = self.tick_size
+        return settings if isinstance(given, str) else replace(settings, tick_size=float(given))
 
     def _settings(self) -> FeatureSettings:
         if not self.__sklearn_is_fitted__():
@@ -267,4 +235,16 @@ class MicrostructureFeatureEngineer:
             )
         return self.settings_
 
-    def _read(self, source: Source) -> _Rows: ...
+    def _transformed(self, rows: SourceRows, settings: FeatureSettings) -> Any:
+        names = self._names()
+        columns = column_indices(names)
+        parts = [step_through(series, settings, columns)[0] for series in rows.series]
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if rows.order is not None:
+            values = values[rows.order]
+        wanted = getattr(self, "_sklearn_output_config", {"transform": "default"})["transform"]
+        return wrap(values, names, wanted=wanted, rows=rows)
+
+
+# Name to inspect.Parameter, self left out.
+PARAMETERS = inspect.signature(MicrostructureFeatureEngineer).parameters

@@ -109,6 +109,7 @@ MAXIMUM = _aligned(
 STATE = _aligned(
     [
         ("tick_size", np.float64),
+        ("mid_scale", np.float64),  # see mid.py
         ("flow_fast", np.float64),
         ("flow_slow", np.float64),
         ("high", np.float64),  # of the bucket in progress, the mid carried into it included

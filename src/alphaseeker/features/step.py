@@ -13,6 +13,7 @@ from alphaseeker.features.book import write_ages, write_book
 from alphaseeker.features.buckets import advance_clock, begin_segment
 from alphaseeker.features.flow import take_in_quote, write_flow
 from alphaseeker.features.layout import RING
+from alphaseeker.features.mid import decimal_mid, decimal_scale
 from alphaseeker.features.momentum import (
     take_in_mid,
     write_autocorrelation,
@@ -59,9 +60,10 @@ def feature_step(
     """
     clock = rec.clock
     quote = rec.quote
-    mid = 0.5 * (bid_price + ask_price)
     lost = timestamp // clock.bucket_ns - clock.bucket > clock.longest
     if fresh or lost or clock.segments == 0:
+        rec.state.mid_scale = decimal_scale(0.5 * (bid_price + ask_price))
+        mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale)
         vector[:] = math.nan
         begin_segment(rec, timestamp, mid)
         quote.bid_price = bid_price
@@ -77,6 +79,7 @@ def feature_step(
     elapsed = (timestamp - clock.timestamp) * SECONDS
     clock.timestamp = timestamp
     held = quote.mid
+    mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale)
     moved = mid != held
     if (
         bid_price != quote.bid_price

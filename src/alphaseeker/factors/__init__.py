@@ -1,0 +1,1 @@
+"""Factor evaluation: information coefficients, spreads, ratios and grades."""

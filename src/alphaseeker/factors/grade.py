@@ -1,0 +1,178 @@
+"""The grade of a factor: one table of points, and what caps it.
+
+Six figures give points; each is first taken one standard error nearer zero, so that a figure
+which chance explains gives next to nothing. Points rise in a straight line up to "full at".
+
+====================  ===  ==========  =========================================================
+part                  max  full at     the figure
+====================  ===  ==========  =========================================================
+``ic``                 25  0.05        absolute mean block IC, less its standard error
+``p_value``            20  0.001       corrected (Bonferroni) p-value, by -log10
+``return_spread``      20  0.14        quantile spread in standard deviations of the forward
+                                       return: what an IC of 0.05 gives quintiles of normal data
+``sharpe``             15  5           of the gross quantile portfolio, a year
+``sortino``            10  7           the same portfolio
+``calmar``             10  10          the same portfolio
+====================  ===  ==========  =========================================================
+
+The last four are multiplied by ``1 - 1/t``, t being that of the portfolio's mean gain over blocks,
+which takes them one standard error nearer zero.
+
+The total is AAA from 80, AA from 70, A from 60, B from 45, C from 30, D from 15, else E.
+A cap lowers the total to just below the next better grade:
+
+======  ========================================================================================
+cap     reason
+======  ========================================================================================
+C       fewer than 20 independent blocks
+C       not significant after correction for the number of factors
+C       the portfolio, decided from past quantiles, does not gain at the same level (one-sided)
+D       its correlation with the return is less than half of the IC: the IC comes from ranking
+        a trending factor within its own block, and could not have been known
+E       nothing could be measured
+======  ========================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["GRADES", "MIN_BLOCKS", "Evidence", "Grade", "grade_factor"]
+
+GRADES: dict[str, float] = {
+    "AAA": 80.0,
+    "AA": 70.0,
+    "A": 60.0,
+    "B": 45.0,
+    "C": 30.0,
+    "D": 15.0,
+    "E": 0.0,
+}
+MIN_BLOCKS = 20
+MIN_CONFIRMATION = 0.5
+
+_STEP = 0.1  # a capped total stays this far below the next better grade
+_POINTS = {
+    "ic": (25.0, 0.05),
+    "p_value": (20.0, 3.0),  # -log10(0.001)
+    "return_spread": (20.0, 0.14),
+    "sharpe": (15.0, 5.0),
+    "sortino": (10.0, 7.0),
+    "calmar": (10.0, 10.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a grade is made of.
+
+    Everything that has a side (all but the IC and the p-values) is measured in the direction that
+    the IC points to: positive is a gain.
+
+    Attributes
+    ----------
+    ic, ic_error
+        Mean block IC and its standard error.
+    p_value
+        Two-sided p-value of the IC, corrected for the number of factors.
+    spread_sigma
+        Quantile spread in standard deviations of the forward return.
+    sharpe, sortino, calmar
+        Of the gross portfolio, a year.
+    gain_t, gain_p_value
+        t of the portfolio's mean gain over blocks, and its two-sided p-value.
+    past_ic
+        Correlation of the past-decided position with the return.
+    n_blocks
+        Independent blocks.
+    alpha
+        Level of significance.
+    """
+
+    ic: float
+    ic_error: float
+    p_value: float
+    spread_sigma: float
+    sharpe: float
+    sortino: float
+    calmar: float
+    gain_t: float
+    gain_p_value: float
+    past_ic: float
+    n_blocks: int
+    alpha: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """A grade and where it comes from.
+
+    Attributes
+    ----------
+    name
+        AAA, AA, A, B, C, D or E.
+    total
+        Points from 0 to 100, caps applied: the grade is the band that it falls into.
+    parts
+        Points of each part, caps not applied.
+    reasons
+        One sentence for each cap that holds.
+    """
+
+    name: str
+    total: float
+    parts: dict[str, float]
+    reasons: tuple[str, ...]
+
+
+def _caps(evidence: Evidence) -> list[tuple[str, str]]:
+    caps = []
+    if evidence.n_blocks < MIN_BLOCKS:
+        caps.append(("C", f"{evidence.n_blocks} independent blocks, fewer than {MIN_BLOCKS}"))
+    if not evidence.p_value <= evidence.alpha:
+        caps.append(("C", f"corrected p-value {evidence.p_value:.3g} is above {evidence.alpha:g}"))
+    one_sided = 0.5 * evidence.gain_p_value if evidence.gain_t > 0.0 else 1.0
+    if not one_sided <= evidence.alpha:
+        caps.append(("C", f"the portfolio's gain has t = {evidence.gain_t:.2f}"))
+    if not evidence.past_ic >= MIN_CONFIRMATION * abs(evidence.ic):
+        caps.append(
+            (
+                "D",
+                f"past quantiles correlate {evidence.past_ic:.3f} with the return where the IC "
+                f"is {abs(evidence.ic):.3f}",
+            )
+        )
+    return caps
+
+
+def grade_factor(evidence: Evidence | None) -> Grade:
+    """Grade a factor by the table of this module.
+
+    Parameters
+    ----------
+    evidence
+        None where nothing could be measured: grade E without points.
+    """
+    if evidence is None:
+        return Grade(name="E", total=0.0, parts=dict.fromkeys(_POINTS, 0.0), reasons=())
+    kept = 1.0 - 1.0 / evidence.gain_t if evidence.gain_t > 1.0 else 0.0
+    figures = {
+        "ic": abs(evidence.ic) - evidence.ic_error,
+        "p_value": -math.log10(max(evidence.p_value, 1e-300)),
+        "return_spread": evidence.spread_sigma * kept,
+        "sharpe": evidence.sharpe * kept,
+        "sortino": evidence.sortino * kept,
+        "calmar": evidence.calmar * kept,
+    }
+    parts = {
+        part: most * min(max(0.0, figures[part] / full), 1.0)  # 0.0 stands first: NaN gives none
+        for part, (most, full) in _POINTS.items()
+    }
+    total = sum(parts.values())
+    caps = _caps(evidence)
+    names = list(GRADES)
+    for cap, _ in caps:
+        total = min(total, GRADES[names[names.index(cap) - 1]] - _STEP)
+    name = next(name for name in names if total >= GRADES[name])
+    return Grade(name=name, total=total, parts=parts, reasons=tuple(why for _, why in caps))

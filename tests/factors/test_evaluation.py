@@ -1,0 +1,341 @@
+import json
+import math
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+from scipy.stats import spearmanr, ttest_1samp
+
+from alphaseeker.config import Config
+from alphaseeker.errors import DataError
+from alphaseeker.factors.evaluation import evaluate_factor_blocks
+from alphaseeker.factors.forward_returns import forward_return
+from alphaseeker.factors.grade import GRADES, grade_factor
+
+SECOND = 10**9
+ROWS = 57_600  # 16 hours of one-second data
+KEYS = {
+    "factor_name", "grade", "total_score", "score_parts", "reason", "ic", "ic_std", "ic_ir",
+    "ic_t", "p_value", "p_value_bonferroni", "p_value_holm", "p_value_bh", "significant",
+    "newey_west_t", "ic_pooled", "pearson", "direction", "past_ic", "gain_t",
+    "return_spread_bp", "return_spread_net_bp", "break_even_cost_bp", "return_spread_sigma",
+    "sharpe", "sharpe_net", "sortino", "calmar", "max_drawdown", "turnover", "n_observations",
+    "n_blocks",
+}  # fmt: skip
+
+compiled_only = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="hours of rows need compiled kernels"
+)
+
+
+def planted(mid, strength, noise, horizon_s=60):
+    """A factor whose correlation with the forward return of ``mid`` is ``strength``."""
+    timestamp, segment = np.arange(len(mid)) * SECOND, np.zeros(len(mid), dtype=np.int64)
+    returns = forward_return(timestamp, mid, segment, horizon_s * SECOND)
+    signal = np.nan_to_num(returns / np.nanstd(returns))
+    return strength * signal + math.sqrt(1 - strength**2) * noise
+
+
+def autoregression(rng, rows, memory, shocks=None):
+    shocks = rng.standard_normal(rows) if shocks is None else shocks
+    return lfilter([math.sqrt(1 - memory**2)], [1.0, -memory], shocks)
+
+
+def evaluate(blocks, **overrides):
+    return evaluate_factor_blocks(blocks, Config().override(overrides))
+
+
+def by_name(result):
+    return {item["factor_name"]: item for item in result["factor_results"]}
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from numbers(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from numbers(item)
+    elif isinstance(value, float):
+        yield value
+
+
+@pytest.fixture(scope="module")
+def small_columns():
+    rng = np.random.default_rng(21)
+    mid = 100.0 * np.exp(np.cumsum(1e-4 * rng.standard_normal(6000)))
+    columns = {
+        "planted": planted(mid, 0.3, rng.standard_normal(6000), 10),
+        "opposite": -planted(mid, 0.2, rng.standard_normal(6000), 10),
+        "noise": rng.standard_normal(6000),
+        "constant": np.full(6000, 0.1),
+        "never": np.full(6000, np.nan),
+        "infinite": np.full(6000, np.inf),
+        "laden": np.where(rng.random(6000) < 0.7, np.nan, rng.standard_normal(6000)),
+        "warming_up": np.where(np.arange(6000) < 3000, np.nan, rng.standard_normal(6000)),
+        "binary": (planted(mid, 0.3, rng.standard_normal(6000), 10) > 1.5).astype(float),
+    }
+    return columns, mid
+
+
+@pytest.fixture
+def small(make_block, small_columns):
+    return make_block(*small_columns)
+
+
+SMALL = {"FORWARD_S": 10}
+
+
+def test_result_is_plain_finite_and_complete(small):
+    result = evaluate([small], **SMALL)
+    assert set(result) == {"factor_results", "top_factors", "report"}
+    assert all(set(item) == KEYS for item in result["factor_results"])
+    text = json.dumps(result, allow_nan=False)
+    assert json.loads(text) == result
+    assert all(math.isfinite(value) for value in numbers(result))
+
+
+def test_order_is_by_total_score(small):
+    result = evaluate([small], **SMALL)
+    totals = [item["total_score"] for item in result["factor_results"]]
+    assert totals == sorted(totals, reverse=True)
+    assert result["top_factors"] == [item["factor_name"] for item in result["factor_results"]]
+    assert sorted(result["top_factors"]) == sorted(small.names)
+
+
+def test_block_figures_equal_scipy(small):
+    found = by_name(evaluate([small], **SMALL))["planted"]
+    factor = small.values[:, 0].astype(np.float64)
+    returns = forward_return(small.timestamp, small.mid, small.segment, 10 * SECOND)
+    ics = []
+    for rows in np.split(np.arange(6000), 40):
+        kept = rows[np.isfinite(returns[rows])]
+        ics.append(spearmanr(factor[kept], returns[kept]).statistic)
+    expected = ttest_1samp(ics, 0.0)
+    assert found["n_blocks"] == 40
+    assert found["n_observations"] == 6000 - 10
+    assert found["ic"] == pytest.approx(np.mean(ics))
+    assert found["ic_std"] == pytest.approx(np.std(ics, ddof=1))
+    assert found["ic_ir"] == pytest.approx(np.mean(ics) / np.std(ics, ddof=1))
+    assert found["ic_t"] == pytest.approx(expected.statistic)
+    assert found["p_value"] == pytest.approx(expected.pvalue)
+    pooled = spearmanr(factor[:-10], returns[:-10]).statistic
+    assert found["ic_pooled"] == pytest.approx(pooled)
+
+
+def test_corrections_count_only_what_was_tested(small):
+    found = by_name(evaluate([small], **SMALL))
+    tested = [item for item in found.values() if item["n_blocks"]]
+    assert len(tested) == 6
+    for item in tested:
+        assert item["p_value_bonferroni"] == pytest.approx(min(1.0, 6 * item["p_value"]))
+        assert item["p_value"] <= item["p_value_bh"] <= item["p_value_holm"] + 1e-15
+        assert item["p_value_holm"] <= item["p_value_bonferroni"]
+        assert item["significant"] == (item["p_value_bonferroni"] <= 0.05)
+
+
+def test_factor_that_points_down_is_traded_downwards(small):
+    found = by_name(evaluate([small], **SMALL))
+    down, up = found["opposite"], found["planted"]
+    assert (down["direction"], up["direction"]) == (-1, 1)
+    assert down["ic"] < -0.1
+    for key in ("return_spread_bp", "sharpe", "sortino", "calmar", "past_ic", "gain_t"):
+        assert down[key] > 0.0
+    assert down["grade"] == "AAA"
+
+
+def test_mostly_constant_factor_is_still_measured(small):
+    found = by_name(evaluate([small], **SMALL))["binary"]
+    assert found["return_spread_bp"] > 0.0
+    assert found["significant"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("constant", "constant"), ("never", "never finite"), ("infinite", "never finite")],
+)
+def test_what_cannot_be_measured_is_e_with_a_reason(small, name, reason):
+    found = by_name(evaluate([small], **SMALL))[name]
+    assert (found["grade"], found["total_score"], found["n_blocks"]) == ("E", 0.0, 0)
+    assert reason in found["reason"]
+    assert (found["p_value"], found["p_value_bonferroni"]) == (1.0, 1.0)
+    assert not found["significant"]
+    assert found["return_spread_net_bp"] == found["sharpe"] == found["turnover"] == 0.0
+
+
+def test_missing_values_are_left_out(small):
+    found = by_name(evaluate([small], **SMALL))
+    finite = np.isfinite(small.values[:-10, small.names.index("laden")]).sum()
+    assert found["laden"]["n_observations"] == finite
+    assert found["warming_up"]["n_blocks"] == 20
+    assert found["warming_up"]["n_observations"] == 3000 - 10
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5, 59, 700])
+def test_too_few_observations_are_e_with_a_reason(make_block, random_walk, rows):
+    rng = np.random.default_rng(1)
+    block = make_block({"x": rng.standard_normal(rows)}, random_walk(rng, rows))
+    (found,) = evaluate([block])["factor_results"]
+    assert found["grade"] == "E"
+    assert "too few observations" in found["reason"]
+    assert all(math.isfinite(value) for value in numbers(found))
+
+
+def test_price_that_never_moves_is_e_with_a_reason(make_block):
+    block = make_block({"x": np.arange(6000.0)}, np.full(6000, 100.0))
+    (found,) = evaluate([block])["factor_results"]
+    assert found["grade"] == "E"
+    assert "never varies" in found["reason"]
+
+
+def test_fewer_than_twenty_blocks_cap_at_c(make_block, random_walk):
+    rng = np.random.default_rng(2)
+    mid = random_walk(rng, 9000)
+    block = make_block({"x": planted(mid, 0.5, rng.standard_normal(9000))}, mid)
+    (found,) = evaluate([block])["factor_results"]
+    assert found["n_blocks"] == 15
+    assert found["significant"]
+    assert found["grade"] == "C"
+    assert "15 independent blocks" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ({"FORWARD_S": 30}, "ic"),
+        ({"QUANTILES": 10}, "return_spread_bp"),
+        ({"BLOCKS": 25}, "n_blocks"),
+        ({"TRANSACTION_COST_PCT": 0.001}, "return_spread_net_bp"),
+        ({"TRANSACTION_COST_PCT": 0.001}, "sharpe_net"),
+    ],
+)
+def test_every_setting_has_an_effect(small, override, key):
+    before = by_name(evaluate([small], **SMALL))["planted"]
+    after = by_name(evaluate([small], **{**SMALL, **override}))["planted"]
+    assert before[key] != after[key]
+
+
+def test_alpha_decides_what_is_significant(make_block, random_walk):
+    rng = np.random.default_rng(4)
+    mid = random_walk(rng, 6000)
+    block = make_block({"weak": planted(mid, 0.08, rng.standard_normal(6000), 10)}, mid)
+    (found,) = evaluate([block], **SMALL)["factor_results"]
+    p_value = found["p_value_bonferroni"]
+    assert 1e-6 < p_value < 0.05
+    (loose,) = evaluate([block], **SMALL, ALPHA=p_value * 1.01)["factor_results"]
+    (strict,) = evaluate([block], **SMALL, ALPHA=p_value * 0.99)["factor_results"]
+    assert (loose["significant"], strict["significant"]) == (True, False)
+    assert strict["grade"] in ("C", "D", "E")
+
+
+def test_cost_arithmetic_of_the_spread(small):
+    found = by_name(evaluate([small], **SMALL, TRANSACTION_COST_PCT=0.0003))["planted"]
+    assert found["return_spread_net_bp"] == pytest.approx(found["return_spread_bp"] - 4 * 3.0)
+    assert found["break_even_cost_bp"] == pytest.approx(found["return_spread_bp"] / 4)
+
+
+def test_progress_counts_factors(small):
+    seen = []
+    evaluate_factor_blocks([small], Config(), on_progress=lambda *step: seen.append(step))
+    assert seen == [(done, 9) for done in range(1, 10)]
+
+
+def test_blocks_of_all_symbols_are_averaged(make_block, random_walk):
+    rng = np.random.default_rng(8)
+    blocks = []
+    for symbol, rows in (("A", 6000), ("B", 3000)):
+        mid = random_walk(rng, rows)
+        factor = planted(mid, 0.2, rng.standard_normal(rows), 10)
+        blocks.append(make_block({"x": factor}, mid, symbol=symbol))
+    config = {"FORWARD_S": 10, "BLOCKS": 30}
+    (both,) = evaluate(blocks, **config)["factor_results"]
+    single = [evaluate([block], **config)["factor_results"][0] for block in blocks]
+    assert both["n_blocks"] == sum(item["n_blocks"] for item in single) == 60
+    for key in ("ic", "return_spread_bp", "sharpe", "turnover"):
+        assert both[key] == pytest.approx((single[0][key] + single[1][key]) / 2)
+
+
+def test_the_same_symbol_twice_is_no_more_evidence_than_once(small):
+    once = by_name(evaluate([small], **SMALL))
+    twice = by_name(evaluate([small, replace(small, symbol="COPY")], **SMALL))
+    for name in ("planted", "noise", "laden"):
+        assert twice[name]["ic"] == pytest.approx(once[name]["ic"])
+        assert twice[name]["p_value"] == pytest.approx(once[name]["p_value"], rel=0.05)
+        assert twice[name]["n_blocks"] == 2 * once[name]["n_blocks"]
+
+
+def test_sessions_apart_in_time_are_blocks_of_their_own(make_block, random_walk):
+    rng = np.random.default_rng(6)
+    rows = 24 * 400
+    mid = random_walk(rng, rows)
+    segment = np.repeat(np.arange(24), 400)
+    timestamp = np.arange(rows) * SECOND + segment * 10**6 * SECOND
+    block = make_block({"x": rng.standard_normal(rows)}, mid, segment=segment, timestamp=timestamp)
+    (found,) = evaluate([block])["factor_results"]
+    assert found["n_blocks"] == 24
+    assert found["n_observations"] == 24 * (400 - 60)
+
+
+def test_what_cannot_be_evaluated_is_refused(small):
+    with pytest.raises(DataError, match="no feature blocks"):
+        evaluate([])
+    with pytest.raises(DataError, match="other columns"):
+        evaluate([small, replace(small, names=small.names[::-1], symbol="B")])
+    with pytest.raises(DataError, match="no factors"):
+        evaluate([replace(small, names=(), values=small.values[:, :0])])
+
+
+@compiled_only
+@pytest.mark.parametrize(("seed", "degrees"), [(0, None), (1, 3)])
+def test_noise_does_not_reach_b(make_block, random_walk, seed, degrees):
+    rng = np.random.default_rng(1000 + seed)
+    mid = random_walk(rng, ROWS, degrees=degrees)
+    noise = np.empty((ROWS, 200), dtype=np.float32)
+    for column in range(200):
+        heavy = rng.standard_t(2.5, ROWS)
+        noise[:, column] = (
+            autoregression(rng, ROWS, 0.98),
+            autoregression(rng, ROWS, 0.98, heavy),
+            heavy,
+            np.cumsum(rng.standard_normal(ROWS)),
+        )[column % 4]
+    result = evaluate([make_block(noise, mid)])
+    good = [item for item in result["factor_results"] if item["total_score"] >= GRADES["B"]]
+    assert len(good) <= 2
+
+
+@compiled_only
+def test_price_level_of_a_random_walk_is_d_or_e(make_block, random_walk):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        mid = random_walk(rng, ROWS, degrees=None if seed % 2 else 3)
+        (found,) = evaluate([make_block({"level": mid}, mid)])["factor_results"]
+        assert found["significant"]  # ranking within blocks is fooled, the grade is not
+        assert found["grade"] in ("D", "E")
+
+
+@compiled_only
+@pytest.mark.parametrize("seed", range(5))
+def test_planted_ic_of_a_tenth_reaches_aaa(make_block, random_walk, seed):
+    rng = np.random.default_rng(seed)
+    mid = random_walk(rng, ROWS, degrees=4 if seed % 2 else None)
+    factor = planted(mid, 0.1, rng.standard_normal(ROWS))
+    noise = rng.standard_normal((ROWS, 10))
+    block = make_block(np.column_stack([factor, noise]), mid)
+    result = evaluate([block])
+    found = by_name(result)["factor_0"]
+    assert found["ic"] == pytest.approx(0.1, abs=0.03)
+    assert found["grade"] == "AAA"
+    assert result["top_factors"][0] == "factor_0"
+
+
+def test_the_return_itself_is_beyond_doubt_and_finite(make_block, random_walk):
+    mid = random_walk(np.random.default_rng(3), 6000)
+    block = make_block({"leak": planted(mid, 1.0, np.zeros(6000), 10)}, mid)
+    (found,) = evaluate([block], **SMALL)["factor_results"]
+    assert found["grade"] == "AAA"
+    assert found["ic"] == pytest.approx(1.0, abs=1e-3)
+    assert all(math.isfinite(value) for value in numbers(found))
+    assert found["score_parts"].keys() == grade_factor(None).parts.keys()
