@@ -1,8 +1,10 @@
 """Every feature from its formula, one row at a time, in plain NumPy.
 
 Each signal returns its value and the sum of the absolute terms that it was added up from, which is
-what its rounding error is measured against. Buckets are rebuilt from the ticks for every segment;
-nothing is carried from row to row.
+what its rounding error is measured against (in places a fraction of that sum, where both sides
+subtract the level of the price first). Buckets are rebuilt from the ticks for every segment;
+nothing is carried from row to row. Prices are decimals: two quotes of one mid have one mid here,
+whatever the last bit of their floats.
 """
 
 import math
@@ -16,6 +18,12 @@ VOLATILITY = (30, 60, 300, 900)
 NAN = (math.nan, 0.0)
 
 
+def stands_since(values, i):
+    """Return the first row of the run of equal values that ends with row ``i``."""
+    others = np.flatnonzero(values[: i + 1] != values[i])
+    return int(others[-1]) + 1 if len(others) else 0
+
+
 class Segment:
     """Ticks of one continuous stretch; arrays of equal length, time in nanoseconds."""
 
@@ -24,7 +32,7 @@ class Segment:
         self.b, self.a = np.asarray(bid, float), np.asarray(ask, float)
         self.B, self.A = np.asarray(bid_volume, float), np.asarray(ask_volume, float)
         self.p = np.asarray(close, float)
-        self.m = (self.b + self.a) / 2
+        self.m = np.array([float(f"{mid:.13g}") for mid in (self.b + self.a) / 2])
         self.bucket_s = bucket_s
         self.tick_size = tick_size
         self.k = self.t // round(bucket_s * 1e9)
@@ -73,15 +81,9 @@ class Segment:
             inside = min(5.0, max(-5.0, (p - m) / s))
         else:
             inside = 5.0 * np.sign(p - m)
-        same = [
-            (x[: i + 1] == x[i])[::-1].argmin() if (x[: i + 1] != x[i]).any() else i
-            for x in (self.b, self.a, self.B, self.A, self.m)
-        ]
-        # A run of n equal values behind row i began n rows back, at row i - n + 1.
-        began = [i - n + 1 if (x[: i + 1] != x[i]).any() else 0 for n, x in zip(
-            same, (self.b, self.a, self.B, self.A, self.m), strict=True)]
-        quote_age = (self.t[i] - self.t[max(began[:4])]) * 1e-9
-        mid_age = (self.t[i] - self.t[began[4]]) * 1e-9
+        began = max(stands_since(x, i) for x in (self.b, self.a, self.B, self.A))
+        quote_age = (self.t[i] - self.t[began]) * 1e-9
+        mid_age = (self.t[i] - self.t[stands_since(self.m, i)]) * 1e-9
         wap = (a * B + b * A) / (A + B)
         return {
             "book.spread": (s / m * 1e4, (a + b) / m * 1e4),
@@ -186,9 +188,14 @@ class Segment:
             before = np.append(self.end_return[now - length - 1], r[:-1])
             if (r != 0).sum() < 10:
                 continue
-            variance = (r * r).mean() - r.mean() ** 2
+            if np.ptp(r) <= 1e-6 * np.abs(r).max():  # all equal
+                out[f"momentum.autocorr_{w}s"] = (0.0, 0.0)
+                continue
+            variance = ((r - r.mean()) ** 2).mean()
             value = ((r * before).mean() - r.mean() ** 2) / variance
-            out[f"momentum.autocorr_{w}s"] = (value, np.abs(r * before).mean() / variance)
+            squares = (r * r).mean() + r.mean() ** 2
+            terms = np.abs(r * before).mean() + r.mean() ** 2 + abs(value) * squares
+            out[f"momentum.autocorr_{w}s"] = (value, terms / variance)
         moves = np.sign(np.diff(self.m[: i + 1]))
         moves = moves[moves != 0]
         run = 0

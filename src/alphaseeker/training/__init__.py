@@ -1,0 +1,1 @@
+"""Labels, splits, fitting and honest evaluation."""

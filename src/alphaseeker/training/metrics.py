@@ -1,0 +1,202 @@
+"""Metrics of class probabilities: scikit-learn's where it has them, ours where it has none."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.factors.information import spearman
+from alphaseeker.training.target import BUY, CLASS_NAMES, SELL
+
+__all__ = [
+    "CALIBRATION_BINS",
+    "brier_terms",
+    "calibration_terms",
+    "classification_metrics",
+    "direction_auc",
+    "direction_score",
+    "expected_calibration_error",
+    "group_rank_correlations",
+    "log_loss_terms",
+    "mean_rank_correlation",
+    "rates",
+]
+
+CALIBRATION_BINS = 15
+
+# A rank correlation of fewer rows than this is mostly noise; such a block is left out.
+MIN_GROUP_ROWS = 10
+
+LABELS = (0, 1, 2)
+
+
+def log_loss_terms(
+    probabilities: npt.NDArray[np.float64], label: npt.NDArray[np.int8]
+) -> npt.NDArray[np.float64]:
+    """Return -ln of the probability that each row gave to what happened, in nats, shape (n,)."""
+    own = probabilities[np.arange(len(label)), label]
+    return np.asarray(-np.log(np.clip(own, np.finfo(np.float64).eps, 1.0)))
+
+
+def brier_terms(
+    probabilities: npt.NDArray[np.float64], label: npt.NDArray[np.int8]
+) -> npt.NDArray[np.float64]:
+    """Return each row's squared distance to the outcome, summed over classes (Brier 1950)."""
+    happened = np.eye(3)[label]
+    return np.asarray(((probabilities - happened) ** 2).sum(axis=1))
+
+
+def calibration_terms(
+    probabilities: npt.NDArray[np.float64], label: npt.NDArray[np.int8]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return each row's bin of its largest probability, and that probability minus hit or miss.
+
+    The error of a bin is the absolute sum of its differences, so sums are all that is needed.
+    """
+    top = probabilities.argmax(axis=1)
+    confidence = probabilities[np.arange(len(label)), top]
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return bins, confidence - (top == label)
+
+
+def expected_calibration_error(
+    probabilities: npt.NDArray[np.float64], label: npt.NDArray[np.int8]
+) -> float:
+    """Return the mean gap of confidence and hit rate over 15 equal bins (Guo et al. 2017)."""
+    bins, gap = calibration_terms(probabilities, label)
+    return float(np.abs(np.bincount(bins, gap, CALIBRATION_BINS)).sum() / len(label))
+
+
+def group_rank_correlations(
+    score: npt.NDArray[np.float64],
+    outcome: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return Spearman's rank correlation of score and outcome within each group.
+
+    A group where the outcome never varies, or of fewer than 10 rows, has nothing to be predicted
+    and is NaN; one where the score never varies predicted nothing and counts as 0.
+
+    Parameters
+    ----------
+    score, outcome
+        Shape (n,), finite.
+    group
+        Shape (n,), int64, from 0.
+
+    Returns
+    -------
+    Shape (largest group + 1,).
+    """
+    order = np.argsort(group, kind="stable")
+    edges = np.append(0, np.cumsum(np.bincount(group)))
+    score, outcome = score[order], outcome[order]
+    correlations = np.full(len(edges) - 1, np.nan)
+    for number, (first, last) in enumerate(pairwise(edges.tolist())):
+        happened = outcome[first:last]
+        if last - first < MIN_GROUP_ROWS or happened.min() == happened.max():
+            continue
+        correlation = spearman(score[first:last], happened)
+        correlations[number] = 0.0 if np.isnan(correlation) else correlation
+    return correlations
+
+
+def mean_rank_correlation(
+    score: npt.NDArray[np.float64],
+    outcome: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+) -> float:
+    """Return the mean of the groups' rank correlations; 0 where no group has one."""
+    correlations = group_rank_correlations(score, outcome, group)
+    found = correlations[~np.isnan(correlations)]
+    return float(found.mean()) if len(found) else 0.0
+
+
+def direction_auc(score: npt.NDArray[np.float64], outcome: npt.NDArray[np.float64]) -> float:
+    """Return the area under the ROC curve of up against down; 0.5 where one is absent."""
+    from sklearn.metrics import roc_auc_score
+
+    moved = outcome != 0.0
+    up = outcome[moved] > 0.0
+    if len(up) == 0 or up.all() or not up.any():
+        return 0.5
+    return float(roc_auc_score(up, score[moved]))
+
+
+def classification_metrics(
+    label: npt.NDArray[np.int8], choice: npt.NDArray[np.int8]
+) -> dict[str, Any]:
+    """Return accuracy, F1, precision, recall, MCC, confusion matrix and report, as plain values.
+
+    The confusion matrix has one row per true class and one column per chosen one, in the order
+    SELL, HOLD, BUY.
+    """
+    from sklearn import metrics
+
+    varied = bool((label != label[0]).any() or (choice != label[0]).any())
+    shared: dict[str, Any] = {"labels": LABELS, "zero_division": 0.0}
+    report = metrics.classification_report(
+        label, choice, target_names=CLASS_NAMES, output_dict=True, **shared
+    )
+    return {
+        "accuracy": float(metrics.accuracy_score(label, choice)),
+        "macro_f1": float(metrics.f1_score(label, choice, average="macro", **shared)),
+        "weighted_f1": float(metrics.f1_score(label, choice, average="weighted", **shared)),
+        "weighted_precision": float(
+            metrics.precision_score(label, choice, average="weighted", **shared)
+        ),
+        "weighted_recall": float(metrics.recall_score(label, choice, average="weighted", **shared)),
+        # scikit-learn warns where a single class is both true and chosen; there is nothing to find.
+        "mcc": float(metrics.matthews_corrcoef(label, choice)) if varied else 0.0,
+        "confusion_matrix": metrics.confusion_matrix(label, choice, labels=LABELS).tolist(),
+        "classification_report": _plain_report(report),
+    }
+
+
+def _plain_report(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {key: float(number) for key, number in value.items()}
+        if isinstance(value, dict)
+        else float(value)
+        for name, value in report.items()
+    }
+
+
+def rates(confusion: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the classification metrics of many confusion matrices at once.
+
+    Parameters
+    ----------
+    confusion
+        Shape (m, 3, 3), counts by true and chosen class. scikit-learn has no such form, and a
+        bootstrap needs hundreds of them; on one matrix the two agree.
+
+    Returns
+    -------
+    Arrays of shape (m,) by name.
+    """
+    total = confusion.sum(axis=(1, 2))
+    hits = confusion[:, LABELS, LABELS]
+    true, chosen = confusion.sum(axis=2), confusion.sum(axis=1)
+    precision = hits / np.where(chosen > 0.0, chosen, 1.0)
+    f1 = 2.0 * hits / np.where(true + chosen > 0.0, true + chosen, 1.0)
+    share = true / total[:, None]
+    covariance = hits.sum(axis=1) * total - (true * chosen).sum(axis=1)
+    spread = (total**2 - (chosen**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
+    accuracy = hits.sum(axis=1) / total
+    return {
+        "accuracy": accuracy,
+        "macro_f1": f1.mean(axis=1),
+        "weighted_f1": (share * f1).sum(axis=1),
+        "weighted_precision": (share * precision).sum(axis=1),
+        "weighted_recall": accuracy,
+        "mcc": np.where(spread > 0.0, covariance / np.sqrt(np.where(spread > 0.0, spread, 1)), 0),
+    }
+
+
+def direction_score(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return p_buy - p_sell, shape (n,): the one number that is correlated with the return."""
+    return np.asarray(probabilities[:, BUY] - probabilities[:, SELL])

@@ -1,0 +1,43 @@
+"""What ``train_model`` answers, and the report file that holds the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from alphaseeker.training.run import TrainingRun
+
+__all__ = ["save_outcome"]
+
+
+def save_outcome(run: TrainingRun, model_path: Path, *, backend: str) -> dict[str, Any]:
+    """Write the report beside the model and return the answer.
+
+    Parameters
+    ----------
+    run
+        The training.
+    model_path
+        Where its model was saved.
+    backend
+        Name of the predictor that serves it.
+
+    Returns
+    -------
+    dict
+        ``success, model_path, report_path, results``; plain and JSON-serialisable.
+    """
+    results = dict(run.trained.results)
+    results["model_info"] = {**results["model_info"], "backend": backend}
+    results["factor_results"] = run.factors
+    results["quality"] = run.quality.as_dict()
+    report_path = model_path.with_suffix(".report.json")
+    outcome = {
+        "success": True,
+        "model_path": str(model_path),
+        "report_path": str(report_path),
+        "results": results,
+    }
+    report_path.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+    return outcome

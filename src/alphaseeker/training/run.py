@@ -1,0 +1,258 @@
+"""The whole way from a file to a model and its evaluation: read, gate, compute, train, pack."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from alphaseeker.config import Config
+from alphaseeker.errors import DataError
+from alphaseeker.factors.evaluation import evaluate_factor_blocks
+from alphaseeker.features.batch import compute_features
+from alphaseeker.features.block import FeatureBlock, FeatureSettings
+from alphaseeker.features.catalogue import schema_hash
+from alphaseeker.features.settings import fit_settings
+from alphaseeker.market.gate import Verdict
+from alphaseeker.market.quality import QualityAccumulator, QualityReport, enforce
+from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.schema import TickSeries
+from alphaseeker.model.artifact import ModelArtifact
+from alphaseeker.model.backends import choose_predictor
+from alphaseeker.training.evaluation import evaluate_on
+from alphaseeker.training.pipeline import Progress, TrainedModel, train_on_blocks
+from alphaseeker.training.splits import split_by_time
+from alphaseeker.training.target import target_from_config
+
+__all__ = ["Judged", "TrainingRun", "blocks_of", "evaluate_source", "judge_source", "train_source"]
+
+REPEATED = int(Verdict.REPEATED)
+PACKAGES = ("alphaseeker", "numpy", "numba", "lightgbm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A source as the quality gate left it.
+
+    Attributes
+    ----------
+    series
+        Every symbol's ticks with the refused rows left out.
+    accepted
+        By series, shape (n,), bool: the row reaches the features.
+    reports
+        One a series.
+    quality
+        All together.
+    """
+
+    series: tuple[TickSeries, ...]
+    accepted: tuple[Any, ...]
+    reports: tuple[QualityReport, ...]
+    quality: QualityReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """A model ready to be saved, and the results beside it."""
+
+    artifact: ModelArtifact
+    trained: TrainedModel
+    factors: list[dict[str, Any]]
+    quality: QualityReport
+
+
+def judge_source(data: Any, config: Config, *, price_col: str = "close") -> Judged:
+    """Read ``data`` and judge every row.
+
+    Raises
+    ------
+    DataError
+        The source cannot be read, or is worse than DATA_CONFIG allows.
+    """
+    source = data if isinstance(data, str) else type(data).__name__
+    limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
+    total = QualityAccumulator(str(source), **limits)
+    series, accepted, reports = [], [], []
+    for one in read_ticks(data, price_col=price_col, chunk_rows=config.data.CHUNK_ROWS):
+        verdicts = total.update(one)
+        alone = QualityAccumulator(str(source), **limits)
+        alone.update(one)
+        series.append(one)
+        accepted.append((verdicts >= 0) & (verdicts < REPEATED))
+        reports.append(alone.report())
+    quality = total.report()
+    enforce(quality, config.data)
+    return Judged(
+        series=tuple(series),
+        accepted=tuple(accepted),
+        reports=tuple(reports),
+        quality=quality,
+    )
+
+
+def blocks_of(
+    judged: Judged, settings: FeatureSettings, *, names: Sequence[str] | None = None
+) -> list[FeatureBlock]:
+    """Compute the features of every symbol."""
+    return [
+        compute_features(one, settings=settings, names=names, quality=report)
+        for one, report in zip(judged.series, judged.reports, strict=True)
+    ]
+
+
+def _settings_of_training_part(judged: Judged, config: Config) -> FeatureSettings:
+    """Fit the feature settings on nothing but ticks that the model is trained on."""
+    times = [
+        one.ticks["timestamp"][kept]
+        for one, kept in zip(judged.series, judged.accepted, strict=True)
+    ]
+    target = target_from_config(config)
+    split = split_by_time(
+        np.concatenate(times), label_span_ns=target.horizon_ns, config=config.split
+    )
+    parts = []
+    for one, kept in zip(judged.series, judged.accepted, strict=True):
+        rows = kept & split.rows("train", one.ticks["timestamp"])
+        parts.append(TickSeries(symbol=one.symbol, ticks=one.ticks[rows], rows=one.rows[rows]))
+    return fit_settings(parts, config)
+
+
+def train_source(
+    data: Any,
+    config: Config,
+    *,
+    price_col: str = "close",
+    on_progress: Progress | None = None,
+) -> TrainingRun:
+    """Train one model on everything in ``data``.
+
+    Parameters
+    ----------
+    data
+        Path, glob, directory or frame; see ``market.readers.read_ticks``.
+    config
+        All sections.
+    price_col
+        Column that is read as ``close``.
+    on_progress
+        Called with a stage, steps done and steps in all.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read, is too bad, or too short.
+    """
+    report: Callable[[str, int, int], None] = on_progress or (lambda stage, done, total: None)
+    report("read", 0, 1)
+    judged = judge_source(data, config, price_col=price_col)
+    report("read", 1, 1)
+    settings = _settings_of_training_part(judged, config)
+    report("features", 0, 1)
+    blocks = blocks_of(judged, settings)
+    report("features", 1, 1)
+    trained = train_on_blocks(blocks, config, on_progress=on_progress)
+    training = dict(trained.training)
+    training["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    training["quality"] = judged.quality.as_dict()
+    artifact = ModelArtifact(
+        model_text=trained.model_text,
+        feature_names=trained.feature_names,
+        schema_hash=schema_hash(trained.feature_names),
+        label_mapping=trained.label_mapping,
+        class_prior=trained.class_prior,
+        calibration=trained.calibration,
+        settings=asdict(settings),
+        target=trained.target,
+        training=training,
+        metrics=trained.results["evaluation_results"],
+        versions={
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+        golden_features=trained.golden_features,
+        golden_scores=trained.golden_scores,
+    )
+    report("factors", 0, 1)
+    factors = evaluate_factor_blocks(
+        [_before(block, int(training["ranges"]["train"][1])) for block in blocks],
+        config,
+        on_progress=lambda done, total: report("factors", done, total),
+    )
+    return TrainingRun(
+        artifact=artifact,
+        trained=trained,
+        factors=factors["factor_results"],
+        quality=judged.quality,
+    )
+
+
+def _before(block: FeatureBlock, end_ns: int) -> FeatureBlock:
+    """Return the rows of ``block`` before ``end_ns``."""
+    rows = block.timestamp < end_ns
+    arrays = {
+        name: getattr(block, name)[rows]
+        for name in (
+            "values",
+            "timestamp",
+            "mid",
+            "spread",
+            "close",
+            "segment",
+            "history",
+            "verdict",
+            "row",
+        )
+    }
+    return replace(block, **arrays)
+
+
+def evaluate_source(
+    artifact: ModelArtifact, data: Any, config: Config, *, price_col: str = "close"
+) -> dict[str, Any]:
+    """Evaluate a model on the rows of ``data`` that its training never saw.
+
+    Only rows at or after the start of the model's held-back part are judged, whatever the file
+    holds before it.
+
+    Returns
+    -------
+    dict
+        ``evaluation_results`` as from training, with ``held_back`` beside it: the first moment
+        judged, and how many rows lay before and after it.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read, or holds too few rows after the training part.
+    """
+    judged = judge_source(data, config, price_col=price_col)
+    blocks = blocks_of(judged, FeatureSettings(**artifact.settings))
+    from_ns = int(artifact.training["ranges"]["test"][0])
+    before = sum(int((block.timestamp < from_ns).sum()) for block in blocks)
+    rows = sum(len(block) for block in blocks)
+    if before == rows:
+        raise DataError(
+            f"all {rows} rows lie before the model's held-back part, which begins at "
+            f"{_iso(from_ns)}: the model was trained on that time; give later data"
+        )
+    predictor, _ = choose_predictor(artifact, num_threads=config.inference.NUM_THREADS)
+    try:
+        results = evaluate_on(blocks, artifact, predictor.predict_matrix, from_ns=from_ns)
+    finally:
+        predictor.close()
+    results["held_back"] = {
+        "from": _iso(from_ns),
+        "rows_before": before,
+        "rows_after": rows - before,
+    }
+    return results
+
+
+def _iso(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,164 @@
+"""Which columns a model uses; everything here is decided on the training part alone."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.config import FeatureConfig
+from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.training.metrics import mean_rank_correlation
+
+__all__ = ["Selection", "candidate_columns", "select_columns"]
+
+WINDOW = re.compile(r"_(\d+)s$")
+
+# A warning about sixty columns names the first of them and counts the others.
+NAMES_IN_A_WARNING = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The columns kept, in the order of the source, and a sentence about those that went."""
+
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def candidate_columns(names: Sequence[str], config: FeatureConfig) -> list[int]:
+    """Return the columns whose family and window ``config`` admits.
+
+    The family stands before the point of a name, the window at its end (``flow.ofi_60s``). A
+    column without a window in its name passes every filter of windows.
+
+    Raises
+    ------
+    ConfigError
+        A family or window is not among the columns, or none is left.
+    """
+    families = {name: name.partition(".")[0] for name in names}
+    windows = {name: _window(name) for name in names}
+    chosen = set(names)
+    if not isinstance(config.families, str):
+        for family in config.families:
+            _require_known("families", family, sorted(set(families.values())))
+        chosen &= {name for name in names if families[name] in config.families}
+    if not isinstance(config.windows, str):
+        for window in config.windows:
+            _require_known("windows", window, sorted({w for w in windows.values() if w}))
+        chosen &= {name for name in names if windows[name] in (None, *config.windows)}
+    if not chosen:
+        raise ConfigError(
+            f"families {config.families!r} with windows {config.windows!r} leave none of the "
+            f"{len(names)} features: allow more families or windows"
+        )
+    return [position for position, name in enumerate(names) if name in chosen]
+
+
+def _window(name: str) -> int | None:
+    match = WINDOW.search(name)
+    return int(match.group(1)) if match else None
+
+
+def _require_known(key: str, value: str | int, known: Sequence[str | int]) -> None:
+    if value in known:
+        return
+    nearest = difflib.get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.0)
+    hint = f"; the nearest is {nearest[0]}" if nearest else ""
+    raise ConfigError(
+        f"{key} names {value!r}, which no feature has; known are "
+        f"{', '.join(str(k) for k in known) or 'none'}{hint}"
+    )
+
+
+def select_columns(
+    batches: Iterator[tuple[int, npt.NDArray[np.float32]]],
+    names: Sequence[str],
+    forward_return: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    config: FeatureConfig,
+) -> Selection:
+    """Drop columns that are rarely finite or constant, and keep the best MAX_FEATURES of the rest.
+
+    Parameters
+    ----------
+    batches
+        Pairs of column number and that column on the training rows, shape (n,), float32.
+    names
+        Names of all columns, found by column number.
+    forward_return
+        Of the training rows, shape (n,), finite.
+    group
+        Time block of each training row, shape (n,), int64: ranks are taken within a block.
+    config
+        MIN_WARM_SHARE and MAX_FEATURES.
+
+    Raises
+    ------
+    DataError
+        No column is left.
+    """
+    kept: list[tuple[int, float]] = []
+    cold: list[str] = []
+    constant: list[str] = []
+    for column, values in batches:
+        finite = np.isfinite(values)
+        share = float(finite.mean())
+        seen = values[finite]
+        if share < config.MIN_WARM_SHARE:
+            cold.append(f"{names[column]} ({100.0 * share:.0f} %)")
+        elif len(seen) == 0 or seen.min() == seen.max():
+            constant.append(names[column])
+        else:
+            score = 0.0
+            if config.MAX_FEATURES is not None:
+                score = abs(
+                    mean_rank_correlation(
+                        seen.astype(np.float64), forward_return[finite], group[finite]
+                    )
+                )
+            kept.append((column, score))
+    total = len(kept) + len(cold) + len(constant)
+    warnings = []
+    if cold:
+        warnings.append(
+            f"{len(cold)} of {total} features dropped: finite on less than "
+            f"{100.0 * config.MIN_WARM_SHARE:g} % of the training rows (MIN_WARM_SHARE): "
+            f"{_listed(cold)}"
+        )
+    if constant:
+        warnings.append(
+            f"{len(constant)} of {total} features dropped: constant on the training rows: "
+            f"{_listed(constant)}"
+        )
+    if not kept:
+        raise DataError(
+            f"none of the {total} features can be used: {'; '.join(warnings)}. Train on longer "
+            "captures, on shorter windows, or lower MIN_WARM_SHARE"
+        )
+    if config.MAX_FEATURES is not None and len(kept) > config.MAX_FEATURES:
+        # sorted is stable: of equals the first in the order of the source stays.
+        best = sorted(kept, key=lambda item: -item[1])[: config.MAX_FEATURES]
+        warnings.append(
+            f"{len(kept) - len(best)} of {total} features dropped: below the best "
+            f"{config.MAX_FEATURES} by absolute rank correlation (MAX_FEATURES)"
+        )
+        kept = sorted(best)
+    columns = tuple(column for column, _ in kept)
+    return Selection(
+        columns=columns,
+        names=tuple(names[column] for column in columns),
+        warnings=tuple(warnings),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMES_IN_A_WARNING])
+    more = len(names) - NAMES_IN_A_WARNING
+    return shown + (f" and {more} more" if more > 0 else "")

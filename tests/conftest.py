@@ -1,0 +1,44 @@
+"""Shared data: the real captures where they are present, and one small trained model."""
+
+from pathlib import Path
+
+import pytest
+
+from alphaseeker.config import load_config
+from alphaseeker.engine import AlphaSeekerMLEngine
+from alphaseeker.market.simulator import simulate_frame
+
+CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROWS = 12_000
+# Small windows and few rounds: what the tests ask of a model does not depend on its size.
+SETTINGS = {"num_boost_round": 12, "windows": [1, 5, 30, 60], "TRADE_WITHOUT_EDGE": True}
+
+
+@pytest.fixture(scope="session")
+def captures():
+    """Folder of real market captures; the test is skipped where there is none."""
+    if not CAPTURES.is_dir():
+        pytest.skip(f"needs the market captures in {CAPTURES.name}/ beside the repository")
+    return CAPTURES
+
+
+@pytest.fixture(scope="session")
+def market():
+    """SIMULATED quotes with a strong signal, as a pandas frame."""
+    return simulate_frame(ROWS, seed=3, signal_strength=0.4)
+
+
+@pytest.fixture(scope="session")
+def trained(market, tmp_path_factory):
+    """Path of a model trained on ``market``, and what ``train_model`` answered."""
+    engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
+    path = tmp_path_factory.mktemp("model") / "simulated.joblib"
+    return path, engine.train_model(market, model_path=path)
+
+
+@pytest.fixture
+def engine(trained):
+    """A fresh engine that serves the small model."""
+    engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
+    engine.load_model(trained[0])
+    return engine

@@ -1,0 +1,241 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from alphaseeker.config import Config
+from alphaseeker.errors import DataError
+from alphaseeker.model.golden import verify_golden
+from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
+from alphaseeker.training.evaluation import evaluate_on, evaluation_rows
+from alphaseeker.training.fit import raw_scores
+from alphaseeker.training.pipeline import TrainedModel, train_on_blocks
+
+FAST = {"HORIZON_S": 10, "num_boost_round": 15, "early_stopping_rounds": 5, "num_threads": 1}
+
+
+def train(blocks, **overrides) -> TrainedModel:
+    return train_on_blocks(blocks, Config().override({**FAST, **overrides}))
+
+
+@pytest.fixture(scope="module")
+def block(simulate):
+    return simulate(6000, signal=0.3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def model(block):
+    return train([block])
+
+
+def evaluation(model):
+    return model.results["evaluation_results"]
+
+
+def test_results_hold_what_the_public_api_promises(model):
+    results = model.results
+    assert {"feature_names", "train_size", "val_size", "test_size"} <= set(results)
+    assert results["train_size"] + results["val_size"] + results["test_size"] < 6000
+    promised = (
+        "accuracy macro_f1 weighted_f1 weighted_precision weighted_recall mcc log_loss "
+        "log_loss_skill ic ic_pooled ece brier confusion_matrix classification_report folds "
+        "baselines net_return_bp break_even_cost_bp n_trades verdict verdict_reason intervals "
+        "n_blocks"
+    )
+    assert set(promised.split()) <= set(evaluation(model))
+    assert set(evaluation(model)["baselines"]) == {"class_prior", "last_label", "logistic"}
+    assert len(evaluation(model)["folds"]) == 1
+    assert results["model_info"]["num_trees"] == 3 * results["model_info"]["best_iteration"]
+    assert results["warnings"] == list(model.warnings)
+    assert json.loads(json.dumps(results, allow_nan=False)) == results
+
+
+def test_what_goes_into_a_model_file_is_plain(model):
+    for plain in (model.calibration, model.target, model.training, model.label_mapping):
+        assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert sum(model.class_prior) == pytest.approx(1.0)
+    assert model.golden_features.dtype == np.float32
+    assert 0 < len(model.golden_features) <= 1000
+    predictor = LightGBMPredictor(model.model_text, len(model.feature_names))
+    verify_golden(predictor, model.golden_features, model.golden_scores)
+    predictor.close()
+
+
+def test_a_planted_signal_is_found(model):
+    found = evaluation(model)
+    assert found["intervals"]["log_loss_skill"][0] > 0.0
+    assert found["intervals"]["ic"][0] > 0.1
+    assert found["verdict"] == "weak"  # ten bp of costs are more than it can earn
+    assert found["baselines"]["logistic"]["log_loss_skill"] > 0.0
+    assert found["ece"] < 0.06
+
+
+def test_a_signal_that_pays_its_costs_is_an_edge(simulate):
+    strong = simulate(6000, signal=0.6, seed=1, spread=0.0)
+    found = evaluation(train([strong], TRANSACTION_COST_PCT=0.0))
+    assert found["net_return_bp"] > 0.0
+    assert found["verdict"] == "edge", found["verdict_reason"]
+
+
+def test_pure_noise_has_no_edge(simulate):
+    noise = train([simulate(6000, signal=0.0, seed=2)])
+    assert evaluation(noise)["verdict"] == "no edge"
+    assert evaluation(noise)["log_loss_skill"] < 1e-3
+    assert any("no edge" in warning for warning in noise.warnings)
+
+
+def test_a_leak_is_suspected(simulate):
+    block = simulate(6000, signal=0.0, seed=2, step_s=60.0)
+    values = block.values.copy()
+    # The next return, in a column that is not of the book.
+    values[:-1, 1] = 1e4 * np.diff(np.log(block.mid))
+    found = train([dataclasses.replace(block, values=values)], HORIZON_S=60)
+    assert any("suspect: IC" in warning for warning in found.warnings)
+    assert any("suspect: macro-F1" in warning for warning in found.warnings)
+
+
+def test_nothing_of_the_test_part_influences_anything_fitted(block, model):
+    start = model.training["ranges"]["test"][0]
+    later = block.timestamp >= start
+    random = np.random.default_rng(0)
+    garbage = {
+        "values": block.values.copy(),
+        "mid": block.mid.copy(),
+        "close": block.close.copy(),
+        "spread": block.spread.copy(),
+    }
+    for values in garbage.values():
+        values[later] = random.uniform(0.5, 900.0, size=values[later].shape)
+    other = train([dataclasses.replace(block, **garbage)])
+    for name in (
+        "model_text",
+        "feature_names",
+        "class_prior",
+        "calibration",
+        "target",
+        "training",
+    ):
+        assert getattr(other, name) == getattr(model, name), name
+    assert other.golden_features.tobytes() == model.golden_features.tobytes()
+    assert other.golden_scores.tobytes() == model.golden_scores.tobytes()
+    assert evaluation(other) != evaluation(model)
+
+
+def test_the_same_data_and_seed_give_the_same_model(block, model):
+    again = train([block])
+    assert again.model_text == model.model_text
+    assert again.results == model.results
+
+
+def test_evaluating_again_gives_the_very_same_numbers(block, model):
+    start = model.training["ranges"]["test"][0]
+    again = evaluate_on([block], model, raw_scores(model.model_text), from_ns=start)
+    again.pop("warnings")
+    assert again == evaluation(model)
+    rows = evaluation_rows([block], model, from_ns=start)
+    assert len(rows) == model.results["test_size"]
+    assert block.timestamp[rows].min() >= start
+
+
+def test_nothing_to_evaluate_is_refused(block, model):
+    with pytest.raises(DataError, match="0 rows can be evaluated"):
+        evaluate_on(
+            [block], model, raw_scores(model.model_text), from_ns=int(block.timestamp[-1]) + 1
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"KIND": "triple_barrier", "TAKE_PROFIT_PCT": 3e-4, "STOP_LOSS_PCT": 3e-4},
+        {"HORIZON_S": 30},
+        {"THRESHOLD": 3e-4},
+        {"THRESHOLD": "cost", "TRANSACTION_COST_PCT": 1e-4},
+        {"LABEL_PRICE": "close"},
+        {"VALIDATION_FRACTION": 0.3},
+        {"TEST_FRACTION": 0.3},
+        {"EMBARGO_S": 600.0},
+        {"class_weight": None},
+        {"objective": "multiclassova"},
+        {"MAX_FEATURES": 2},
+        {"families": ["book"]},
+        {"windows": [60]},
+    ],
+    ids=lambda change: "-".join(f"{key}={value}" for key, value in change.items()),
+)
+def test_keys_change_the_model(block, model, change):
+    if "LABEL_PRICE" in change:
+        random = np.random.default_rng(0)
+        moved = block.mid * np.exp(1e-4 * random.normal(size=len(block)))
+        block = dataclasses.replace(block, close=moved)
+    changed = train([block], **change)
+    assert (
+        changed.model_text.partition("end of trees")[0]
+        != (model.model_text.partition("end of trees")[0])
+    )
+
+
+def test_the_other_keys_have_their_effect(block, model):
+    assert train([block], MIN_CONFIDENCE=0.42).calibration["min_confidence"] == 0.42
+    assert model.calibration["min_confidence"] != 0.42
+    free = train([block], TRANSACTION_COST_PCT=0.0)
+    assert evaluation(free)["break_even_cost_bp"] != evaluation(free)["net_return_bp"]
+    assert free.target["transaction_cost"] == 0.0
+    stop = train([block], KIND="triple_barrier", TAKE_PROFIT_PCT=3e-4, custom_stop_loss=2e-4)
+    assert stop.target["stop_loss"] == 2e-4
+    cold = dataclasses.replace(block, values=block.values.copy())
+    cold.values[: len(block) // 2, 4] = np.nan
+    assert len(train([cold]).feature_names) == len(model.feature_names) - 1
+    assert len(train([cold], MIN_WARM_SHARE=0.1).feature_names) == len(model.feature_names)
+    # Columns with a longer memory than READY_HISTORY_S hold no row back.
+    assert (
+        train([block], READY_HISTORY_S=0).training["rows"]["train"]
+        > (model.training["rows"]["train"])
+    )
+
+
+def test_several_symbols_train_as_one(simulate):
+    blocks = [simulate(3000, signal=0.4, seed=seed, symbol=f"S{seed}") for seed in range(3)]
+    model = train(blocks)
+    assert model.training["symbols"] == ["S0", "S1", "S2"]
+    assert evaluation(model)["intervals"]["ic"][0] > 0.1
+    # The boundaries are times, the same for all.
+    assert model.training["rows"]["test"] == pytest.approx(0.2 * 9000, rel=0.05)
+
+
+def test_progress_names_the_stages(block):
+    seen = []
+    train_on_blocks([block], Config().override(FAST), on_progress=lambda *step: seen.append(step))
+    assert list(dict.fromkeys(stage for stage, _, _ in seen)) == [
+        "select",
+        "fit",
+        "calibrate",
+        "evaluate",
+    ]
+    assert seen[-1] == ("evaluate", 1, 1)
+
+
+def test_a_threshold_without_three_classes_is_refused(block):
+    with pytest.raises(DataError, match="any THRESHOLD from"):
+        train([block], THRESHOLD=0.5)
+
+
+def test_a_validation_part_of_a_few_label_spans_is_told(simulate):
+    short = simulate(2000, signal=0.3, seed=1, step_s=0.5)
+    model = train([short], windows=[60], EMBARGO_S=10)
+    assert any("label spans" in warning for warning in model.warnings)
+    assert evaluation(model)["verdict"] == "no edge"
+
+
+def test_data_that_never_warms_up_is_refused(simulate):
+    short = simulate(300, step_s=1.0, seed=0)
+    with pytest.raises(DataError, match="usable rows"):
+        train([short])
+
+
+def test_blocks_without_the_usual_columns_have_no_logistic_baseline(block):
+    bare = dataclasses.replace(
+        block, names=block.names[3:], values=np.ascontiguousarray(block.values[:, 3:])
+    )
+    assert set(evaluation(train([bare]))["baselines"]) == {"class_prior", "last_label"}

@@ -1,0 +1,121 @@
+"""From a file to a model; and live, tick by tick, the very numbers of the offline evaluation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+from alphaseeker.config import load_config
+from alphaseeker.engine import AlphaSeekerMLEngine
+from alphaseeker.errors import DataError
+from alphaseeker.features.block import FeatureSettings
+from alphaseeker.inference.signal import Reason
+from alphaseeker.model.artifact import load_artifact
+from alphaseeker.model.backends import choose_predictor
+from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.training.evaluation import evaluation_rows
+from alphaseeker.training.run import blocks_of, evaluate_source, judge_source, train_source
+
+QUICK = {"num_boost_round": 15, "TRADE_WITHOUT_EDGE": True}
+
+
+def capture(name, captures, rows, tmp_path):
+    """Write the first rows of a real capture as a file of its own."""
+    path = tmp_path / f"{name}.parquet"
+    pd.read_parquet(captures / f"{name}.parquet").head(rows).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("spot_NEXOUSDT_1s", 30_000), ("usdm_BTCUSDT_quotes", 80_000)]
+)
+def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, tmp_path):
+    path = capture(name, captures, rows, tmp_path)
+    engine = AlphaSeekerMLEngine(load_config(None, QUICK))
+    offline = engine.train_model(path, model_path=tmp_path / "m.joblib")
+    artifact = load_artifact(tmp_path / "m.joblib")
+    start = artifact.training["ranges"]["test"][0]
+
+    judged = judge_source(path, engine.config)
+    block = blocks_of(judged, FeatureSettings(**artifact.settings), names=artifact.feature_names)[0]
+    chosen = evaluation_rows([block], artifact, from_ns=start)
+    assert len(chosen) == offline["results"]["test_size"] > 100
+    predictor, _ = choose_predictor(artifact)
+    scores = predictor.predict_matrix(np.ascontiguousarray(block.values[chosen]))
+    probabilities, _ = decide(allocate_decision(artifact.calibration), scores)
+
+    frame = pd.read_parquet(path)
+    stamps = frame["timestamp"].astype("datetime64[ns]").astype("int64")
+    engine.warm_up(frame[stamps < start])
+    session = engine.session("")
+    later = frame[stamps >= start].astype({"timestamp": "datetime64[ns]"})
+    position = {number: index for index, number in enumerate(block.row[chosen].tolist())}
+    first = int((stamps < start).sum())
+    seen = 0
+    for number, row in enumerate(later.to_dict("records"), start=first + 1):
+        answer = engine.predict({**row, "session": None}, replay=True)
+        index = position.get(number)
+        if index is None:
+            continue
+        assert_array_equal(session.features, block.values[chosen[index]])
+        given = answer["probabilities"]
+        assert [given["SELL"], given["HOLD"], given["BUY"]] == probabilities[index].tolist()
+        assert answer["ready"]
+        seen += 1
+    assert seen == len(chosen)
+    # Every row that the engine asked its model on is in the evaluation, but for the last ones,
+    # whose outcome the file does not hold.
+    counts = engine.get_performance_stats()["inference_performance"]["filter_counts"]
+    held = sum(
+        counts[reason.text]
+        for reason in Reason
+        if reason.text and reason not in (Reason.LOW_CONFIDENCE, Reason.NO_EDGE, Reason.REFUSED)
+    )
+    unresolved = int((block.timestamp > block.timestamp[-1] - 60_000_000_000).sum())
+    assert len(later) - held - counts["repeated"] - len(chosen) <= unresolved
+
+
+def test_nothing_of_the_later_parts_reaches_the_model(captures, tmp_path):
+    path = capture("spot_NEXOUSDT_1s", captures, 20_000, tmp_path)
+    config = load_config(None, QUICK)
+    before = train_source(path, config).artifact
+    frame = pd.read_parquet(path)
+    test = (
+        frame["timestamp"].astype("datetime64[ns]").astype("int64")
+        >= (before.training["ranges"]["test"][0])
+    )
+    noise = np.random.default_rng(0)
+    for column in ("bid_price", "ask_price", "close"):
+        frame.loc[test, column] = frame.loc[test, column].iloc[::-1].to_numpy() + 0.0317
+    for column in ("bid_volume", "ask_volume"):
+        frame.loc[test, column] = noise.lognormal(size=int(test.sum()))
+    after = train_source(frame, config).artifact
+    assert after.model_text == before.model_text
+    assert after.calibration == before.calibration
+    assert after.settings == before.settings
+    assert after.class_prior == before.class_prior
+    assert after.target == before.target
+    assert after.feature_names == before.feature_names
+    assert_array_equal(after.golden_features, before.golden_features)
+    assert after.metrics["log_loss"] != before.metrics["log_loss"]
+
+
+def test_evaluate_judges_the_held_back_part_only(trained, market):
+    artifact = load_artifact(trained[0])
+    whole = evaluate_source(artifact, market, load_config())
+    start = pd.Timestamp(artifact.training["ranges"]["test"][0])
+    assert whole["held_back"]["rows_before"] == int((market["timestamp"] < start).sum())
+    assert whole["log_loss"] == trained[1]["results"]["evaluation_results"]["log_loss"]
+    with pytest.raises(DataError, match="before the model's held-back part"):
+        evaluate_source(artifact, market[market["timestamp"] < start], load_config())
+
+
+def test_symbols_train_as_one_model(captures, tmp_path):
+    engine = AlphaSeekerMLEngine(load_config(None, {**QUICK, "HORIZON_S": 300, "EMBARGO_S": 300}))
+    frame = pd.read_parquet(captures / "crypto_1m.parquet")
+    outcome = engine.train_model(frame, model_path=tmp_path / "m.joblib")
+    artifact = load_artifact(tmp_path / "m.joblib")
+    assert artifact.settings["bucket_s"] == 60.0
+    assert set(artifact.training["symbols"]) == set(frame["symbol"])
+    assert not [n for n in artifact.feature_names if n.endswith(("_5s", "_30s"))]
+    assert outcome["results"]["test_size"] > 100
