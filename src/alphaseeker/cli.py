@@ -1,0 +1,320 @@
+"""The command ``alphaseeker``: one verb a task, exit code 0 fine, 1 failed, 2 wrong use."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alphaseeker import __version__
+from alphaseeker.config import Config, load_config
+from alphaseeker.console import (
+    evaluation_tables,
+    factor_table,
+    feature_table,
+    latency_table,
+    progress,
+    say,
+    show_json,
+)
+from alphaseeker.demo import run_demo
+from alphaseeker.engine import DEFAULT_MODEL_PATH, AlphaSeekerMLEngine
+from alphaseeker.errors import AlphaSeekerError, ConfigError
+from alphaseeker.features.catalogue import FAMILIES, FEATURES
+from alphaseeker.features.documentation import render_catalogue
+
+__all__ = ["app", "main"]
+
+logger = logging.getLogger(__name__)
+
+
+def _with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one setting."
+    )(command)
+    command = click.option(
+        "--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings."
+    )(command)
+    return command
+
+
+def _with_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _with_price_column(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--price-col", default="close", show_default=True, help="Column read as the last price."
+    )(command)
+
+
+def _engine(config_path: Path | None, settings: tuple[str, ...]) -> AlphaSeekerMLEngine:
+    return AlphaSeekerMLEngine(_config(config_path, settings))
+
+
+def _config(config_path: Path | None, settings: tuple[str, ...]) -> Config:
+    """Read ``KEY=VALUE`` with the value as TOML, or as a bare word."""
+    overrides: dict[str, Any] = {}
+    for item in settings:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{item!r} is not KEY=VALUE", param_hint="--set")
+        try:
+            overrides[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            overrides[key] = value
+    return load_config(config_path, overrides)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="alphaseeker")
+def app() -> None:
+    """Train on order-book data, and get calibrated BUY / HOLD / SELL signals and risk decisions."""
+
+
+@app.command()
+@click.argument("data")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=DEFAULT_MODEL_PATH, show_default=True
+)
+@_with_price_column
+@_with_settings
+@_with_json
+def train(
+    data: str,
+    out: Path,
+    price_col: str,
+    config_path: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train a model on DATA (a CSV or Parquet file, a glob or a directory) and evaluate it."""
+    engine = _engine(config_path, settings)
+    with progress(not as_json) as advance:
+        outcome = engine.train_model(data, price_col, out, on_progress=advance)
+    if as_json:
+        show_json(outcome)
+        return
+    results = outcome["results"]
+    say(
+        f"trained on {results['train_size']:,} rows, early stopping on {results['val_size']:,}, "
+        f"{results['model_info']['n_features']} features, "
+        f"{results['model_info']['best_iteration']} rounds"
+    )
+    _say_evaluation(results["evaluation_results"])
+    for warning in results["warnings"]:
+        say(f"warning: {warning}")
+    say(f"model   {outcome['model_path']}", f"report  {outcome['report_path']}")
+
+
+def _say_evaluation(evaluation: dict[str, Any]) -> None:
+    say(*evaluation_tables(evaluation))
+    say(f"verdict: {evaluation['verdict']}: {evaluation['verdict_reason']}")
+
+
+@app.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@_with_price_column
+@_with_settings
+@_with_json
+def evaluate(
+    model: Path,
+    data: str,
+    price_col: str,
+    config_path: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Evaluate MODEL on the rows of DATA that its training never saw."""
+    engine = _engine(config_path, settings)
+    engine.load_model(model)
+    evaluation = engine.evaluate(data, price_col)
+    if as_json:
+        show_json(evaluation)
+        return
+    held_back = evaluation["held_back"]
+    say(
+        f"held-back part only: {held_back['rows_after']:,} rows from {held_back['from']} on; the "
+        f"{held_back['rows_before']:,} rows before it belong to the training and are left out"
+    )
+    _say_evaluation(evaluation)
+
+
+@app.command("evaluate-factors")
+@click.argument("data")
+@click.option("--most", default=20, show_default=True, help="Rows of the table.")
+@_with_price_column
+@_with_settings
+@_with_json
+def evaluate_factors(
+    data: str,
+    most: int,
+    price_col: str,
+    config_path: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Grade every feature of DATA, AAA to E, as a predictor of the forward return."""
+    engine = _engine(config_path, settings)
+    with progress(not as_json) as advance:
+        result = engine.evaluate_factors(
+            data, price_col, on_progress=lambda done, total: advance("factors", done, total)
+        )
+    if as_json:
+        show_json(result)
+        return
+    say(factor_table(result["factor_results"], most=most), f"report  {result['report_path']}")
+
+
+@app.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--out", type=click.Path(path_type=Path), help="Write one JSON object a row.")
+@_with_settings
+@_with_json
+def predict(
+    model: Path,
+    data: str,
+    out: Path | None,
+    config_path: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Give the signals of MODEL on every row of DATA, as one time series a symbol."""
+    engine = _engine(config_path, settings)
+    engine.load_model(model)
+    answers = engine.predict_batch(data)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(answer) + "\n" for answer in answers)
+    if as_json:
+        show_json(answers if out is None else {"rows": len(answers), "out": str(out)})
+        return
+    counts: dict[str, int] = {}
+    for answer in answers:
+        name = answer["filter_reason"] or answer["signal_label"]
+        counts[name] = counts.get(name, 0) + 1
+    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+        say(f"{count:>12,}  {name}")
+    if out is not None:
+        say(f"signals  {out}")
+
+
+@app.command()
+@click.option("--family", type=click.Choice(FAMILIES), help="One family only.")
+@click.option("--markdown", is_flag=True, help="Print docs/features.md.")
+@_with_json
+def features(family: str | None, markdown: bool, as_json: bool) -> None:
+    """List the feature catalogue: names, units, history, formulas, sources."""
+    if markdown:
+        sys.stdout.write(render_catalogue())
+        return
+    rows = [
+        {**asdict(feature), "history_s": feature.history_s}
+        for feature in FEATURES
+        if family is None or feature.family == family
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    say(feature_table(rows))
+
+
+@app.command()
+@click.argument("data")
+@_with_price_column
+@_with_settings
+@_with_json
+def doctor(
+    data: str,
+    price_col: str,
+    config_path: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Say what the quality gate finds in DATA; exit code 1 where training would refuse it."""
+    from alphaseeker.market.quality import QualityAccumulator, enforce
+    from alphaseeker.market.readers import iter_ticks
+
+    config = _config(config_path, settings)
+    limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
+    accumulator = QualityAccumulator(data, **limits)
+    for piece in iter_ticks(data, price_col=price_col, chunk_rows=config.data.CHUNK_ROWS):
+        accumulator.update(piece)
+    report = accumulator.report()
+    if as_json:
+        show_json(report.as_dict())
+    else:
+        say(str(report))
+    enforce(report, config.data)
+
+
+@app.command()
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@_with_json
+def warmup(model: Path | None, as_json: bool) -> None:
+    """Compile every kernel ahead; with MODEL, load and verify it too."""
+    from alphaseeker._jit import cache_status, clear_cache
+    from alphaseeker.inference.warm import compile_kernels
+
+    removed = clear_cache(stale_only=True)
+    seconds = compile_kernels()
+    if model is not None:
+        AlphaSeekerMLEngine().load_model(model)
+    message = cache_status()[1]
+    if as_json:
+        show_json({"compile_s": seconds, "cache": message, "stale_folders_removed": removed})
+        return
+    say(f"kernels ready after {seconds:.1f} s; {message}")
+
+
+@app.command()
+@click.option("--rows", default=43_200, show_default=True, help="Simulated seconds.")
+@click.option("--seed", default=7, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@_with_json
+def demo(rows: int, seed: int, out: Path, as_json: bool) -> None:
+    """Run the main job on SIMULATED data: train, load, replay tick by tick, manage the risk."""
+    with progress(not as_json) as advance:
+        result = run_demo(rows=rows, seed=seed, folder=out, on_progress=advance)
+    if as_json:
+        show_json(result)
+        return
+    say(
+        f"SIMULATED market, {rows:,} seconds, seed {seed}: the software works as shown; the "
+        "figures say nothing about real profit",
+    )
+    _say_evaluation(result["evaluation"])
+    say(factor_table(result["factors"], most=10))
+    say(latency_table(result["performance"]))
+    say(result["summary"])
+    say(f"model   {result['model_path']}", f"report  {result['report_path']}")
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    logging.getLogger("alpha_seeker_ml").setLevel(logging.ERROR)
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("interrupted; nothing half-done was left behind", err=True)
+        sys.exit(1)
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except AlphaSeekerError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,173 @@
+"""Tables and progress bars of the command line, and the JSON beside them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+__all__ = [
+    "evaluation_tables",
+    "factor_table",
+    "feature_table",
+    "latency_table",
+    "progress",
+    "say",
+    "show_json",
+]
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+STAGE_NAMES = {
+    "read": "reading",
+    "features": "computing features",
+    "select": "selecting features",
+    "fit": "fitting trees",
+    "calibrate": "calibrating",
+    "evaluate": "evaluating",
+    "factors": "grading factors",
+}
+
+
+def say(*parts: Any) -> None:
+    """Print to standard output; a pipe gets the full width, not a terminal's."""
+    console = OUT if OUT.is_terminal else Console(highlight=False, width=160)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str), markup=False)
+
+
+def show_json(value: Any) -> None:
+    """Print plain data as JSON."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+@contextmanager
+def progress(enabled: bool) -> Iterator[Any]:
+    """Yield a callback of (stage, done, total) that draws bars on a terminal's stderr.
+
+    Anywhere but on a terminal it draws nothing.
+    """
+    if not (enabled and ERR.is_terminal):
+        yield lambda stage, done, total: None
+        return
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(STAGE_NAMES.get(stage, stage), total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield advance
+
+
+def _grid(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right")
+    return table
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return f"{bounds[0]:+.4f} .. {bounds[1]:+.4f}" if bounds else ""
+
+
+def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
+    """Return the model beside its baselines, and what trading it would have brought."""
+    table = _grid(
+        f"held-back part: {evaluation['n_rows']:,} rows",
+        "",
+        "log-loss skill (nats)",
+        "95 % interval",
+        "IC",
+        "95 % interval",
+        "MCC",
+        "95 % interval",
+    )
+    rows = {"model": evaluation, **evaluation["baselines"]}
+    for name, metrics in rows.items():
+        bounds = metrics.get("intervals", {})
+        cells = []
+        for key in ("log_loss_skill", "ic", "mcc"):
+            cells += [f"{metrics[key]:+.4f}", _interval(bounds.get(key))]
+        table.add_row(name.replace("_", " "), *cells)
+    money = _grid(
+        "after costs", "trades", "net bp a trade", "95 % interval", "break-even bp a side"
+    )
+    money.add_row(
+        str(evaluation["n_trades"]),
+        f"{evaluation['net_return_bp']:+.2f}",
+        _interval(evaluation["intervals"].get("net_return_bp")),
+        f"{evaluation['break_even_cost_bp']:+.2f}",
+    )
+    return [table, money]
+
+
+def factor_table(results: Sequence[Mapping[str, Any]], *, most: int = 20) -> Table:
+    """Return the best factors with their grades."""
+    table = _grid(
+        f"factors, the best {min(most, len(results))} of {len(results)}",
+        "factor",
+        "grade",
+        "IC",
+        "t",
+        "p (Bonferroni)",
+        "spread bp",
+        "net bp",
+        "Sharpe",
+    )
+    for row in results[:most]:
+        table.add_row(
+            row["factor_name"],
+            row["grade"],
+            f"{row['ic']:+.4f}",
+            f"{row['ic_t']:+.2f}",
+            f"{row['p_value_bonferroni']:.2g}",
+            f"{row['return_spread_bp']:+.3f}",
+            f"{row['return_spread_net_bp']:+.3f}",
+            f"{row['sharpe']:+.2f}",
+        )
+    return table
+
+
+def feature_table(features: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the catalogue as a table."""
+    table = Table(title=f"{len(features)} features", title_justify="left", title_style="bold")
+    for heading in ("name", "unit", "history s", "formula", "source"):
+        table.add_column(heading, overflow="fold")
+    for row in features:
+        table.add_row(
+            row["name"], row["unit"], str(row["history_s"]), row["formula"], row["source"]
+        )
+    return table
+
+
+def latency_table(performance: Mapping[str, Any]) -> Table:
+    """Return the latency of every stage in microseconds."""
+    latency = performance["latency_stats"]
+    table = _grid(
+        f"latency of {latency['count']:,} predictions, µs",
+        "stage",
+        "median",
+        "mean",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+    )
+    for name, row in {**latency["stages"], "total": latency}.items():
+        keys = ("median_ms", "mean_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms")
+        table.add_row(name, *(f"{1000 * row[key]:.1f}" for key in keys))
+    return table

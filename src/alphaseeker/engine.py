@@ -1,0 +1,394 @@
+"""The facade: one object that trains, loads, predicts, manages risk and says how it is doing."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alphaseeker._jit import clear_cache
+from alphaseeker._logging import set_level
+from alphaseeker.config import Config, load_config
+from alphaseeker.features.catalogue import schema_hash
+from alphaseeker.inference.answers import inference_performance
+from alphaseeker.inference.health import drift, health, model_info
+from alphaseeker.inference.live import LivePrediction
+from alphaseeker.inference.pool import SessionPool
+from alphaseeker.inference.served_model import serve
+from alphaseeker.inference.session import Session
+from alphaseeker.inference.state_file import read_state, write_state
+from alphaseeker.inference.warm import compile_path
+from alphaseeker.model.artifact import load_artifact, save_artifact
+from alphaseeker.risk.manager import RiskManager
+
+if TYPE_CHECKING:
+    from alphaseeker.training.pipeline import Progress
+
+__all__ = ["DEFAULT_MODEL_PATH", "AlphaSeekerMLEngine", "create_ml_engine"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL_PATH = Path("models") / "trading_model.joblib"
+
+
+def create_ml_engine(
+    config_path: str | Path | None = None,
+    log_level: str | int = "INFO",
+    *,
+    config: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> AlphaSeekerMLEngine:
+    """Return an engine.
+
+    Parameters
+    ----------
+    config_path
+        TOML file of settings.
+    log_level
+        Of the logger ``alpha_seeker_ml``.
+    config
+        Settings as a dictionary, flat or by section; they win over the file.
+    **settings
+        Single settings by key; they win over both.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown, a value is out of range, or the file cannot be read.
+    """
+    set_level(log_level)
+    loaded = load_config(config_path, config)
+    return AlphaSeekerMLEngine(loaded.override(settings) if settings else loaded)
+
+
+class AlphaSeekerMLEngine:
+    """Trains a model, serves it to any number of symbols, and manages the risk.
+
+    Parameters
+    ----------
+    config
+        All settings; the defaults by default.
+
+    Attributes
+    ----------
+    risk_manager
+        Judges entries and exits; may be replaced by another ``RiskManager``.
+    history
+        The latest ``HISTORY_SIZE`` answers of ``predict``.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.risk_manager: RiskManager = RiskManager(self.config.risk)
+        self.history: deque[dict[str, Any]] = deque(maxlen=self.config.inference.HISTORY_SIZE)
+        self._pool = SessionPool(self.config.inference)
+        self._live = LivePrediction(
+            self._pool, self.config, lambda symbol: self.risk_manager.position_side(symbol)
+        )
+
+    # ---- model -------------------------------------------------------------------------------
+
+    def train_model(
+        self,
+        data: Any,
+        price_col: str = "close",
+        model_path: str | Path | None = None,
+        *,
+        on_progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Train a model on ``data``, evaluate it on the held-back part, and save it.
+
+        Where no model serves yet, the new one does; otherwise call ``load_model``.
+
+        Parameters
+        ----------
+        data
+            Path (CSV, CSV.gz, Parquet), glob, directory, or pandas / polars frame.
+        price_col
+            Column read as ``close``.
+        model_path
+            Where to save it; ``models/trading_model.joblib`` by default. An older file is kept
+            beside it with its time stamp.
+        on_progress
+            Called with a stage, steps done and steps in all.
+
+        Returns
+        -------
+        dict
+            ``success, model_path, report_path, results``.
+
+        Raises
+        ------
+        DataError
+            The data cannot be read, is too bad or too short.
+        ModelError
+            The model cannot be saved.
+        """
+        from alphaseeker.training.outcome import save_outcome
+        from alphaseeker.training.run import train_source
+
+        run = train_source(data, self.config, price_col=price_col, on_progress=on_progress)
+        path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
+        if not self._pool.has_model:
+            self.load_model(path)
+        outcome = save_outcome(run, path, backend=self.config.inference.BACKEND)
+        for warning in outcome["results"]["warnings"]:
+            logger.warning("%s", warning)
+        return outcome
+
+    def evaluate(self, data: Any, price_col: str = "close") -> dict[str, Any]:
+        """Evaluate the loaded model on the rows of ``data`` after its training part.
+
+        Raises
+        ------
+        StateError
+            No model is loaded.
+        DataError
+            The data cannot be read, or holds too few rows after the training part.
+        """
+        from alphaseeker.training.run import evaluate_source
+
+        artifact = self._pool.model.artifact
+        return evaluate_source(artifact, data, self.config, price_col=price_col)
+
+    def load_model(self, path: str | Path) -> bool:
+        """Load and verify a model and serve it from the next tick on.
+
+        Everything is compiled here, nothing at the first tick.
+
+        Returns
+        -------
+        bool
+            True.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be trusted or served; a running model keeps serving.
+        """
+        model = serve(load_artifact(path, schema_hash=schema_hash), self.config.inference)
+        compile_path(model)
+        for symbol in self._pool.serve(model):
+            logger.warning("%r must warm up again: the new model has other buckets", symbol)
+        logger.info("model %s serves by %s", path, model.predictor.name)
+        return True
+
+    # ---- prediction --------------------------------------------------------------------------
+
+    def session(self, symbol: str = "") -> Session:
+        """Return the live session of ``symbol``; the same object at every call.
+
+        Raises
+        ------
+        StateError
+            No model is loaded, or MAX_SESSIONS are open.
+        DataError
+            The symbol is unknown to the model and UNKNOWN_SYMBOL is "refuse".
+        """
+        return self._pool.get(symbol)
+
+    def predict(
+        self, market_data: Mapping[str, Any], position: str = "FLAT", *, replay: bool = False
+    ) -> dict[str, Any]:
+        """Take one tick in and return the signal.
+
+        Parameters
+        ----------
+        market_data
+            ``bid_price, ask_price, bid_volume, ask_volume, close, volume, timestamp``, optionally
+            ``symbol, session, buy_volume, sell_volume, depth``.
+        position
+            FLAT, LONG or SHORT: translates the signal. FLAT reads the risk manager's own
+            position.
+        replay
+            The ticks are history: their age is not judged.
+
+        Raises
+        ------
+        DataError
+            The tick is malformed; the state is as it was.
+        StateError
+            No model is loaded.
+        """
+        answer = self._live.predict(market_data, position, replay)
+        self.history.append(answer)
+        return answer
+
+    def predict_batch(self, data: Any, position: str = "FLAT") -> list[dict[str, Any]]:
+        """Return one answer a row, as ``predict`` would give one after the other.
+
+        The rows are a time series of their own for each symbol: live sessions are neither read
+        nor changed.
+
+        Parameters
+        ----------
+        data
+            List of market data dictionaries, frame, or path.
+        position
+            As in ``predict``, for all rows.
+
+        Raises
+        ------
+        DataError
+            The data cannot be read, or more rows are malformed than DATA_CONFIG allows.
+        StateError
+            No model is loaded.
+        """
+        return self._live.predict_batch(data, position)
+
+    batch_predict = predict_batch
+
+    def predict_stream(
+        self, ticks: Iterable[Mapping[str, Any]], position: str = "FLAT"
+    ) -> Iterator[dict[str, Any]]:
+        """Return an iterator over the answers to a replay, ``BATCH_SIZE`` rows a step.
+
+        The live sessions go on through the rows, as if by ``predict(tick, replay=True)``.
+        """
+        return self._live.predict_stream(ticks, position)
+
+    def warm_up(self, history: Any, symbol: str | None = None) -> dict[str, Any]:
+        """Feed past ticks to the live sessions, so that signals are ready at the first live one.
+
+        Parameters
+        ----------
+        history
+            List of market data dictionaries, frame, or path, in time order.
+        symbol
+            Name for rows that carry none.
+
+        Returns
+        -------
+        dict
+            By symbol: ``rows, ready, warm_up_remaining_s``.
+        """
+        return self._live.warm_up(history, symbol)
+
+    # ---- risk --------------------------------------------------------------------------------
+
+    def manage_risk(
+        self, market_data: Mapping[str, Any], signal: Mapping[str, Any], account_balance: float
+    ) -> dict[str, Any]:
+        """Check exits and limits, and decide what to do about ``signal``.
+
+        See ``RiskManager.manage``.
+        """
+        return self.risk_manager.manage(market_data, signal, account_balance)
+
+    def on_fill(self, fill: Mapping[str, Any]) -> dict[str, Any]:
+        """Take a fill of the venue; see ``RiskManager.on_fill``."""
+        return self.risk_manager.on_fill(fill)
+
+    def reconcile(self, position: Mapping[str, Any], equity: float) -> dict[str, Any]:
+        """Take the venue's truth; see ``RiskManager.reconcile``."""
+        return self.risk_manager.reconcile(position, equity)
+
+    # ---- factors -----------------------------------------------------------------------------
+
+    def evaluate_factors(
+        self,
+        data: Any,
+        price_col: str = "close",
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Grade every feature as a predictor of the forward return; see ``factors.evaluation``.
+
+        Returns
+        -------
+        dict
+            ``success, factor_results, top_factors, report, report_path``.
+
+        Raises
+        ------
+        DataError
+            The data cannot be read or is too bad.
+        """
+        from alphaseeker.training.factor_run import evaluate_factor_source
+
+        return evaluate_factor_source(
+            data, self.config, price_col=price_col, on_progress=on_progress
+        )
+
+    # ---- state and statistics ----------------------------------------------------------------
+
+    def get_performance_stats(self) -> dict[str, Any]:
+        """Return counts, latencies, the model's facts, risk metrics and drift."""
+        sessions = self._pool.sessions()
+        model = self._pool.model if self._pool.has_model else None
+        return {
+            "inference_performance": inference_performance(
+                sessions, target_ms=self.config.inference.TARGET_LATENCY_MS
+            ),
+            "model_info": model_info(model),
+            "risk_metrics": self.risk_manager.metrics(),
+            "drift": drift(model, sessions, self.config),
+        }
+
+    def health_check(self) -> dict[str, Any]:
+        """Return a status and a sentence for every component, and the worst of them."""
+        model = self._pool.model if self._pool.has_model else None
+        return health(self.config, model, self._pool.sessions(), self.risk_manager)
+
+    def save_state(self, path: str | Path) -> Path:
+        """Save every session's and the risk manager's state, to go on from bit for bit.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be written.
+        """
+        snapshots = {session.symbol: session.snapshot() for session in self._pool.sessions()}
+        return write_state(path, snapshots, self.risk_manager.state_bytes())
+
+    def load_state(self, path: str | Path) -> bool:
+        """Take up the state that ``save_state`` wrote.
+
+        Raises
+        ------
+        StateError
+            The file is damaged, or of another version or model; nothing is changed then.
+        """
+        snapshots, risk = read_state(path)
+        restored = []
+        for symbol, snapshot in snapshots.items():
+            session = self._pool.fresh(symbol)
+            session.restore(snapshot)
+            restored.append(session)
+        self.risk_manager.restore_bytes(risk)
+        self._pool.adopt(restored)
+        return True
+
+    def update_config(self, settings: Mapping[str, Any]) -> None:
+        """Change settings of the running engine.
+
+        Raises
+        ------
+        ConfigError
+            A key is unknown or a value out of range; nothing is changed then.
+        """
+        changed = self.config.override(settings)
+        model = None
+        if self._pool.has_model and changed.inference != self.config.inference:
+            model = serve(self._pool.model.artifact, changed.inference)
+        if changed.risk != self.config.risk:
+            self.risk_manager.configure(changed.risk)
+        self.config = changed
+        self.history = deque(self.history, maxlen=changed.inference.HISTORY_SIZE)
+        self._pool.config = changed.inference
+        self._live.config = changed
+        if model is not None:
+            self._pool.serve(model)
+
+    def clear_history(self) -> None:
+        """Forget the answers kept and the counters; streams go on."""
+        self.history.clear()
+        for session in self._pool.sessions():
+            session.statistics.clear()
+
+    def clear_caches(self) -> None:
+        """Forget all streams, and compiled code on disk that older versions left."""
+        self._pool.close()
+        clear_cache(stale_only=True)

@@ -1,0 +1,1 @@
+"""From a tick to a signal, and what it cost."""

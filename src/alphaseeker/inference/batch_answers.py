@@ -1,0 +1,133 @@
+"""Rows of any kind in, one answer a row out, in the order in which the rows came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+
+from alphaseeker.config import DataConfig
+from alphaseeker.errors import DataError
+from alphaseeker.inference.answers import prediction
+from alphaseeker.inference.rows import RowSignals
+from alphaseeker.inference.tick_input import read_tick, refusal
+from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.schema import TICK, TickSeries
+
+__all__ = ["in_row_order", "series_of"]
+
+PRICE_AND_SIZE = tuple((TICK.names or ())[1:9])
+
+
+def series_of(data: Any, config: DataConfig, *, symbol: str | None = None) -> list[TickSeries]:
+    """Read rows of one or several symbols.
+
+    Parameters
+    ----------
+    data
+        List of market data dictionaries, pandas or polars frame, or path.
+    symbol
+        Name for rows that carry none.
+
+    Raises
+    ------
+    DataError
+        A row or the source cannot be read.
+    """
+    if isinstance(data, (list, tuple)):
+        return _series_of_dictionaries(data, symbol or "")
+    return read_ticks(data, chunk_rows=config.CHUNK_ROWS, symbol=symbol)
+
+
+def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries]:
+    by_symbol: dict[str, list[tuple[Any, ...]]] = {}
+    numbers: dict[str, list[int]] = {}
+    kinds: dict[str, str] = {}
+    sessions: dict[str, dict[Any, int]] = {}
+    for position, row in enumerate(rows, start=1):
+        name = row.get("symbol", symbol) if isinstance(row, Mapping) else symbol
+        try:
+            tick = read_tick(row, kind=kinds.get(name))
+        except DataError as error:
+            raise DataError(f"row {position}: {error}") from error
+        kinds[name] = tick.kind
+        codes = sessions.setdefault(name, {})
+        code = codes.setdefault(row.get("session", 0), len(codes))
+        by_symbol.setdefault(name, []).append((tick.timestamp, *tick.values, code))
+        numbers.setdefault(name, []).append(position)
+    return [
+        TickSeries(
+            symbol=name,
+            ticks=np.array(ticks, dtype=TICK),
+            rows=np.array(numbers[name], dtype=np.int64),
+        )
+        for name, ticks in by_symbol.items()
+    ]
+
+
+def _check_refused(results: Sequence[tuple[TickSeries, RowSignals]], config: DataConfig) -> None:
+    """Raise where more rows were malformed than the configuration lets pass."""
+    total = sum(len(signals) for _, signals in results)
+    refused = sum(int((signals.verdict < 0).sum()) for _, signals in results)
+    allowed = config.MAX_BAD_RATIO if config.ON_BAD_ROW == "drop" else 0.0
+    if not refused or refused <= allowed * total:
+        return
+    for series, signals in results:
+        for index in np.flatnonzero(signals.verdict < 0)[:1].tolist():
+            tick = series.ticks[index]
+            values = tuple(float(tick[name]) for name in PRICE_AND_SIZE)
+            first = refusal(int(signals.verdict[index]), int(tick["timestamp"]), values)
+            raise DataError(
+                f"row {int(series.rows[index])}: {first}; {refused} of {total} rows are "
+                f"malformed, {allowed:g} of them may be (ON_BAD_ROW, MAX_BAD_RATIO)"
+            )
+
+
+def in_row_order(
+    results: Sequence[tuple[TickSeries, RowSignals]],
+    *,
+    position: str,
+    started: int,
+    config: DataConfig,
+) -> list[dict[str, Any]]:
+    """Return one answer a row, in the order of the source.
+
+    Parameters
+    ----------
+    results
+        Each symbol's rows and their signals.
+    position
+        FLAT, LONG or SHORT.
+    started
+        When the call began, in ns: the latency given is the mean of the rows'.
+
+    Raises
+    ------
+    DataError
+        More rows are malformed than ``config`` allows.
+    """
+    _check_refused(results, config)
+    total = sum(len(signals) for _, signals in results)
+    now = time.time()
+    latency = (perf_counter_ns() - started) // max(total, 1)
+    numbered = [
+        (
+            int(series.rows[index]),
+            prediction(
+                signals.signal(index),
+                symbol=series.symbol,
+                position=position,
+                predicted_at=now,
+                latency_ns=latency,
+            ),
+        )
+        for series, signals in results
+        for index in range(len(signals))
+    ]
+    numbered.sort(key=lambda item: item[0])
+    for _, answer in numbered:
+        answer["performance_stats"] = {"rows": total}
+    return [answer for _, answer in numbered]

@@ -1,0 +1,169 @@
+"""Whether everything that a bot relies on is in order, part by part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from alphaseeker._jit import cache_status
+from alphaseeker.config import Config
+from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.inference.answers import inference_performance
+from alphaseeker.inference.served_model import ServedModel
+from alphaseeker.inference.session import Session
+from alphaseeker.inference.signal import Reason
+
+__all__ = ["drift", "health", "model_info"]
+
+SECONDS_A_DAY = 86_400.0
+ORDER = ("OK", "WARNING", "ERROR")
+# Reasons that speak of the feed, not of the model.
+FEED_REASONS = (
+    Reason.STALE,
+    Reason.EMPTY_SIDE,
+    Reason.CROSSED_BOOK,
+    Reason.OUT_OF_ORDER,
+    Reason.PRICE_JUMP,
+)
+
+
+def _entry(status: str, message: str) -> dict[str, str]:
+    return {"status": status, "message": message}
+
+
+def model_info(model: ServedModel | None) -> dict[str, Any]:
+    """Return what is known of the model that serves."""
+    if model is None:
+        return {
+            "status": "not_loaded",
+            "n_features": 0,
+            "best_iteration": 0,
+            "num_trees": 0,
+            "label_mapping": {},
+            "feature_names": [],
+            "accuracy": 0.0,
+            "verdict": "",
+            "backend": "",
+        }
+    artifact = model.artifact
+    return {
+        "status": "loaded",
+        "n_features": len(artifact.feature_names),
+        "best_iteration": artifact.training.get("best_iteration", 0),
+        "num_trees": artifact.training.get("num_trees", 0),
+        "label_mapping": dict(artifact.label_mapping),
+        "feature_names": list(artifact.feature_names),
+        "accuracy": artifact.metrics.get("accuracy", 0.0),
+        "verdict": artifact.metrics.get("verdict", ""),
+        "backend": model.predictor.name,
+        "passed_over": list(model.passed_over),
+        "created": artifact.training.get("created", ""),
+    }
+
+
+def drift(model: ServedModel | None, sessions: Sequence[Session], config: Config) -> dict[str, Any]:
+    """Return how old the model is and how much of the feed is held back, with alerts."""
+    alerts = []
+    age = 0.0
+    if model is not None:
+        created = datetime.fromisoformat(model.artifact.training["created"])
+        age = max(0.0, time.time() - created.timestamp()) / SECONDS_A_DAY
+        if age > config.monitoring.MAX_MODEL_AGE_DAYS:
+            alerts.append(
+                f"the model is {age:.0f} days old, MAX_MODEL_AGE_DAYS is "
+                f"{config.monitoring.MAX_MODEL_AGE_DAYS:g}: train it again"
+            )
+    given = sum(session.statistics.predictions for session in sessions)
+    held = sum(session.statistics.reasons[r] for session in sessions for r in FEED_REASONS)
+    share = held / given if given else 0.0
+    if share > config.monitoring.MAX_HELD_SHARE:
+        alerts.append(
+            f"{100 * share:.1f} % of the ticks were held back for the feed's sake, "
+            f"MAX_HELD_SHARE is {100 * config.monitoring.MAX_HELD_SHARE:g} %: see filter_counts"
+        )
+    return {"model_age_days": age, "held_share": share, "count": given, "alerts": alerts}
+
+
+def health(
+    config: Config, model: ServedModel | None, sessions: Sequence[Session], risk_manager: Any
+) -> dict[str, Any]:
+    """Return ``health_check``'s answer: a status and a sentence for every component."""
+    drifting = drift(model, sessions, config)
+    performance = inference_performance(sessions, target_ms=config.inference.TARGET_LATENCY_MS)
+    folder, cache_message = cache_status()
+    components = {
+        "model": _model(model, drifting),
+        "inference": _inference(model, sessions),
+        "features": _entry("OK", f"{len(FEATURES)} features in the catalogue"),
+        "data": _data(performance, drifting, sessions),
+        "risk": _entry(
+            "OK" if risk_manager.state == "ACTIVE" else "WARNING",
+            f"risk manager is {risk_manager.state}",
+        ),
+        "compiler": _entry("OK", "kernels are compiled by Numba; no C compiler is needed"),
+        "cache": _entry("OK" if folder is not None else "WARNING", cache_message),
+        "latency": _latency(performance["latency_stats"]),
+    }
+    worst = max((ORDER.index(part["status"]) for part in components.values()), default=0)
+    return {
+        "overall_status": ORDER[worst],
+        "components": components,
+        "timestamp": time.time(),
+    }
+
+
+def _model(model: ServedModel | None, drifting: dict[str, Any]) -> dict[str, str]:
+    if model is None:
+        return _entry("WARNING", "no model is loaded; call load_model(path) or train_model(data)")
+    name = model.predictor.name
+    passed = f"; passed over: {'; '.join(model.passed_over)}" if model.passed_over else ""
+    if model.abstain:
+        return _entry(
+            "WARNING",
+            "the evaluation found no edge: every signal is HOLD (no_edge); train on more data, "
+            f"or set TRADE_WITHOUT_EDGE; served by {name}{passed}",
+        )
+    age = [alert for alert in drifting["alerts"] if "MAX_MODEL_AGE_DAYS" in alert]
+    if age:
+        return _entry("WARNING", age[0])
+    return _entry("OK", f"loaded, served by {name}{passed}")
+
+
+def _inference(model: ServedModel | None, sessions: Sequence[Session]) -> dict[str, str]:
+    if model is None:
+        return _entry("WARNING", "nothing can be predicted without a model")
+    warming = [s for s in sessions if s.warm_up_remaining_s > 0.0]
+    if warming:
+        longest = max(s.warm_up_remaining_s for s in warming)
+        return _entry(
+            "OK",
+            f"{len(sessions)} sessions, {len(warming)} of them warming up for at most "
+            f"{longest:.0f} s more; warm_up(history) shortens it",
+        )
+    return _entry("OK", f"{len(sessions)} sessions")
+
+
+def _data(
+    performance: dict[str, Any], drifting: dict[str, Any], sessions: Sequence[Session]
+) -> dict[str, str]:
+    cumulative = [s.symbol for s in sessions if s.volume_is_cumulative]
+    if cumulative:
+        return _entry(
+            "WARNING",
+            f"volume of {', '.join(repr(name) for name in cumulative)} looks like a running "
+            "total; give what was traded since the previous tick",
+        )
+    held = [alert for alert in drifting["alerts"] if "MAX_HELD_SHARE" in alert]
+    if held:
+        return _entry("WARNING", held[0])
+    refused = performance["filter_counts"]["refused"]
+    return _entry("OK", f"{drifting['count']} ticks judged, {refused} refused")
+
+
+def _latency(statistics: dict[str, Any]) -> dict[str, str]:
+    if not statistics["count"]:
+        return _entry("OK", "nothing measured yet")
+    message = f"p99 {statistics['p99_ms']:.4f} ms of a budget of {statistics['target_ms']:g} ms"
+    return _entry("OK" if statistics["target_met"] else "WARNING", message)

@@ -1,0 +1,112 @@
+"""The live sessions of an engine, one per symbol, and the models they serve."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from alphaseeker.config import InferenceConfig
+from alphaseeker.errors import DataError, StateError
+from alphaseeker.inference.served_model import ServedModel
+from alphaseeker.inference.session import Session
+
+__all__ = ["SessionPool"]
+
+logger = logging.getLogger(__name__)
+
+
+class SessionPool:
+    """Sessions by symbol."""
+
+    def __init__(self, config: InferenceConfig) -> None:
+        self.config = config
+        self._model: ServedModel | None = None
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> ServedModel:
+        """The model that serves.
+
+        Raises
+        ------
+        StateError
+            None is loaded.
+        """
+        if self._model is None:
+            raise StateError(
+                "no model is loaded; call load_model(path), or train_model(data) first"
+            )
+        return self._model
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model serves."""
+        return self._model is not None
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def sessions(self) -> list[Session]:
+        """Return the open sessions."""
+        return list(self._sessions.values())
+
+    def get(self, symbol: str) -> Session:
+        """Return the session of ``symbol``; opens it at the first call.
+
+        Raises
+        ------
+        StateError
+            No model is loaded, or MAX_SESSIONS are open.
+        DataError
+            The model was not trained on the symbol, and UNKNOWN_SYMBOL is "refuse".
+        """
+        session = self._sessions.get(symbol)
+        if session is not None:
+            return session
+        with self._lock:
+            session = self._sessions.get(symbol)
+            if session is None:
+                model = self.model
+                self._admit(symbol, model)
+                session = self.fresh(symbol)
+                self._sessions[symbol] = session
+        return session
+
+    def fresh(self, symbol: str) -> Session:
+        """Return a new session that is not among the live ones."""
+        return Session(symbol, self.model, caching=self.config.ENABLE_CACHING)
+
+    def _admit(self, symbol: str, model: ServedModel) -> None:
+        if len(self._sessions) >= self.config.MAX_SESSIONS:
+            raise StateError(
+                f"{len(self._sessions)} sessions are open, which is MAX_SESSIONS; raise it, or "
+                "close some with clear_caches()"
+            )
+        known = model.artifact.training.get("symbols", [])
+        if not symbol or symbol in known:
+            return
+        message = (
+            f"symbol {symbol!r} is not among those the model was trained on "
+            f"({', '.join(repr(name) for name in known) or 'none'})"
+        )
+        if self.config.UNKNOWN_SYMBOL == "refuse":
+            raise DataError(f"{message}; train on it, or set UNKNOWN_SYMBOL to 'warn'")
+        logger.warning("%s; its signals may mean little", message)
+
+    def serve(self, model: ServedModel) -> list[str]:
+        """Serve ``model`` from the next tick on; return the symbols that must warm up again."""
+        with self._lock:
+            self._model = model
+            return [s.symbol for s in self._sessions.values() if not s.swap_model(model)]
+
+    def adopt(self, sessions: Iterable[Session]) -> None:
+        """Replace all live sessions by ``sessions``."""
+        with self._lock:
+            self._sessions = {session.symbol: session for session in sessions}
+
+    def close(self) -> None:
+        """Forget the state of all symbols."""
+        with self._lock:
+            self._sessions.clear()

@@ -1,0 +1,38 @@
+"""State on disk: back bit for bit, or refused."""
+
+import pytest
+
+from alphaseeker.config import load_config
+from alphaseeker.engine import AlphaSeekerMLEngine
+from alphaseeker.errors import StateError
+from ticks import tick
+
+
+def test_an_engine_goes_on_where_another_stopped(engine, trained, market, tmp_path):
+    rows = market.head(420).to_dict("records")
+    for row in rows[:400]:
+        engine.predict(row, replay=True)
+    engine.manage_risk(rows[399], {"signal": 1, "signal_strength": 1.0}, 10_000.0)
+    engine.save_state(tmp_path / "state")
+    other = AlphaSeekerMLEngine(load_config(None, {"TRADE_WITHOUT_EDGE": True}))
+    other.load_model(trained[0])
+    assert other.load_state(tmp_path / "state")
+    assert other.risk_manager.position_side("SIMULATED") == "LONG"
+    for row in rows[400:]:
+        one, two = engine.predict(row, replay=True), other.predict(row, replay=True)
+        assert one["probabilities"] == two["probabilities"]
+        assert one["signal_label"] == two["signal_label"]
+
+
+def test_a_damaged_file_changes_nothing(engine, tmp_path):
+    engine.predict(tick(0), replay=True)
+    path = engine.save_state(tmp_path / "state")
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 255
+    path.write_bytes(raw)
+    before = engine.session("").snapshot()
+    with pytest.raises(StateError):
+        engine.load_state(path)
+    with pytest.raises(StateError, match="missing"):
+        engine.load_state(tmp_path / "missing")
+    assert engine.session("").snapshot() == before

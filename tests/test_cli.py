@@ -1,0 +1,140 @@
+"""The command line: what each verb prints, in words and as JSON, and its exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from alphaseeker.cli import app, main
+
+SETTINGS = ["--set", "num_boost_round=8", "--set", "windows=[1, 5, 30, 60]"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def end(monkeypatch, *arguments):
+    """Run ``main`` as the process does and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["alphaseeker", *[str(a) for a in arguments]])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+@pytest.fixture(scope="module")
+def data(market, tmp_path_factory):
+    """The simulated market as a Parquet file."""
+    path = tmp_path_factory.mktemp("data") / "market.parquet"
+    market.to_parquet(path)
+    return path
+
+
+def test_every_verb_has_help():
+    for name in app.commands:
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert "Usage" in result.output
+        assert "--json" in result.output
+
+
+def test_train_and_evaluate(data, tmp_path):
+    model = tmp_path / "m.joblib"
+    result = run("train", data, "--out", model, *SETTINGS)
+    assert result.exit_code == 0
+    assert model.is_file()
+    for word in ("verdict", "logistic", "last label", "class prior", "95 % interval"):
+        assert word in result.output
+    judged = run("evaluate", model, data)
+    assert "held-back part only" in judged.output
+    trained = json.loads((tmp_path / "m.report.json").read_text())
+    offline = trained["results"]["evaluation_results"]
+    evaluated = json.loads(run("evaluate", model, data, "--json").output)
+    for key in ("log_loss", "ic", "mcc", "n_rows", "confusion_matrix"):
+        assert evaluated[key] == offline[key]
+
+
+def test_train_prints_json(data, tmp_path):
+    result = run("train", data, "--out", tmp_path / "m.joblib", "--json", *SETTINGS)
+    assert json.loads(result.output)["success"] is True
+
+
+def test_predict_writes_a_line_a_row(trained, data, market, tmp_path):
+    out = tmp_path / "signals.jsonl"
+    result = run("predict", trained[0], data, "--out", out)
+    lines = out.read_text().splitlines()
+    assert len(lines) == len(market)
+    assert json.loads(lines[0])["filter_reason"] == "warming_up"
+    assert "warming_up" in result.output
+
+
+def test_evaluate_factors(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("evaluate-factors", data, "--most", 3)
+    assert "book." in result.output
+    assert (tmp_path / "reports" / "factors.json").is_file()
+
+
+def test_features():
+    everything = json.loads(run("features", "--json").output)
+    book = json.loads(run("features", "--family", "book", "--json").output)
+    assert {row["family"] for row in book} == {"book"}
+    assert len(everything) > len(book) > 5
+    assert "Cont, Kukanov" in run("features", "--family", "flow").output
+
+
+def test_doctor(data, market, tmp_path, monkeypatch, capsys):
+    result = run("doctor", data)
+    for word in ("rows", "span", "gaps", "duplicates", "crossed", "locked", "jumps"):
+        assert word in result.output
+    bad = market.head(100).copy()
+    bad.loc[5:20, "close"] = -1.0
+    path = tmp_path / "bad.csv"
+    bad.to_csv(path, index=False)
+    assert end(monkeypatch, "doctor", path) == 1
+    assert "line 7" in capsys.readouterr().err
+
+
+def test_warmup_compiles(trained):
+    result = json.loads(run("warmup", trained[0], "--json").output)
+    assert result["compile_s"] >= 0.0
+    assert "kernels" in result["cache"]
+
+
+def test_demo(tmp_path):
+    result = run("demo", "--rows", 9_000, "--out", tmp_path / "demo")
+    assert result.exit_code == 0
+    assert "SIMULATED" in result.output
+    assert json.loads((tmp_path / "demo" / "demo.json").read_text())["simulated"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "nowhere.csv"], 1, "nowhere.csv"),
+        (["evaluate", "nowhere.joblib", "x.csv"], 1, "nowhere.joblib"),
+        (["train"], 2, "DATA"),
+        (["fly"], 2, "fly"),
+        (["train", "x.csv", "--set", "num_leafs=3"], 2, "num_leaves"),
+        (["train", "x.csv", "--set", "num_leaves"], 2, "KEY=VALUE"),
+        (["train", "x.csv", "--set", "num_leaves=1"], 2, "num_leaves"),
+        (["doctor", "x.csv", "--config", "none.toml"], 2, "none.toml"),
+    ],
+)
+def test_exit_codes_and_messages(arguments, code, words, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert end(monkeypatch, *arguments) == code
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_the_installed_command():
+    command = Path(sys.executable).with_name("alphaseeker")
+    result = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("alphaseeker, version")
+    assert result.stderr == ""
