@@ -4,14 +4,29 @@ from pathlib import Path
 
 import pytest
 
+from alphaseeker._logging import PUBLIC_LOGGER
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.market.simulator import simulate_frame
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
-ROWS = 12_000
+ROWS = 16_000
 # Small windows and few rounds: what the tests ask of a model does not depend on its size.
-SETTINGS = {"num_boost_round": 12, "windows": [1, 5, 30, 60], "TRADE_WITHOUT_EDGE": True}
+SETTINGS = {
+    "num_boost_round": 25,
+    "windows": [1, 5, 30, 60],
+    "TRADE_WITHOUT_EDGE": True,
+    "MIN_CONFIDENCE": 0.0,
+}
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """Undo what a test changed of the public logger."""
+    level, handlers = PUBLIC_LOGGER.level, list(PUBLIC_LOGGER.handlers)
+    yield
+    PUBLIC_LOGGER.setLevel(level)
+    PUBLIC_LOGGER.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +40,7 @@ def captures():
 @pytest.fixture(scope="session")
 def market():
     """SIMULATED quotes with a strong signal, as a pandas frame."""
-    return simulate_frame(ROWS, seed=3, signal_strength=0.4)
+    return simulate_frame(ROWS, seed=3, signal_strength=0.5)
 
 
 @pytest.fixture(scope="session")

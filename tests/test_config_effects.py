@@ -104,7 +104,7 @@ def test_backend(artifact, monkeypatch):
 
 
 def test_min_confidence(with_settings, market):
-    frame = market.head(2_000)
+    frame = market.head(4_000)
     counts = {}
     for limit in (0.0, 1.0):
         answers = with_settings(MIN_CONFIDENCE=limit).predict_batch(frame)

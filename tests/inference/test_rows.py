@@ -20,7 +20,7 @@ def test_rows_equal_updates(model, market):
     one_by_one = Session("", model)
     expected = [one_by_one.update(*row) for row in quotes(frame)]
     at_once = Session("", model)
-    columns = [name for name in frame if name not in ("buy_volume", "sell_volume")]
+    columns = [name for name in frame if name not in ("buy_volume", "sell_volume", "session")]
     rows = run_rows(at_once, read_ticks(frame[columns])[0])
     assert [rows.signal(i) for i in range(len(rows))] == expected
     assert at_once.snapshot() == one_by_one.snapshot()
@@ -28,7 +28,7 @@ def test_rows_equal_updates(model, market):
 
 
 def test_goes_on_row_by_row_after_a_pass(model, market):
-    columns = [name for name in market if name not in ("buy_volume", "sell_volume")]
+    columns = [name for name in market if name not in ("buy_volume", "sell_volume", "session")]
     frame = market[columns].head(800)
     whole = run_rows(Session("", model), read_ticks(frame)[0])
     session = Session("", model)
@@ -54,6 +54,17 @@ def test_a_pass_that_begins_with_a_repeated_row(model, market):
     last = read_ticks(market.iloc[599:600])[0]
     again = run_rows(session, last)
     assert again.signal(0)[1:] == before.signal(599)[1:]
+
+
+def test_named_sessions_are_the_same_live_and_in_a_pass(model, market):
+    session = Session("", model)
+    run_rows(session, read_ticks(market.head(600).assign(session="tuesday"))[0])
+    row = next(iter(quotes(market.iloc[600:601])))
+    assert session.update(*row, session="tuesday").ready
+    later = next(iter(quotes(market.iloc[601:602])))
+    assert session.update(*later).ready
+    last = next(iter(quotes(market.iloc[602:603])))
+    assert not session.update(*last, session="wednesday").ready
 
 
 def test_no_rows(model, market):

@@ -12,7 +12,7 @@ import pytest
 
 from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.market.readers import iter_ticks, read_ticks
-from alphaseeker.market.schema import TICK
+from alphaseeker.market.schema import TICK, session_code
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CAPTURES = {
@@ -104,7 +104,8 @@ def test_symbols_become_series_and_sessions_are_grouped():
     first, second = read_ticks(frame(40))
     assert (first.symbol, second.symbol) == ("A", "B")
     # Rows of A, counted from 0, are 0, 2, 4 ...: its sessions appear as day 0, day 2, day 1.
-    assert list(dict.fromkeys(first.ticks["session"].tolist())) == [0, 2, 1]
+    codes = [session_code(f"day {day}") for day in range(3)]
+    assert list(dict.fromkeys(first.ticks["session"].tolist())) == [codes[0], codes[2], codes[1]]
     for series in (first, second):
         for _, rows in itertools.groupby(
             zip(series.ticks["session"], series.rows, strict=True), key=lambda pair: pair[0]
@@ -112,7 +113,7 @@ def test_symbols_become_series_and_sessions_are_grouped():
             numbers = [row for _, row in rows]
             assert numbers == sorted(numbers)
     assert len(set(first.ticks["session"])) == 3
-    np.testing.assert_array_equal((first.rows - 1) % 3, first.ticks["session"])
+    np.testing.assert_array_equal(np.array(codes)[(first.rows - 1) % 3], first.ticks["session"])
 
 
 def test_depth_follows_its_rows_when_sessions_are_grouped():
@@ -167,10 +168,12 @@ def test_absent_optional_columns_are_nan_and_one_session():
     ],
     ids=["int", "text", "float", "objects", "float object", "name"],
 )
-def test_sessions_are_coded_by_first_appearance(sessions):
+def test_sessions_are_coded_by_their_names(sessions):
     data = frame(2, symbols=("A",))
     data["session"] = sessions
-    assert read_ticks(data)[0].ticks["session"].tolist() == [0, 1]
+    given = [session_code(name) for name in sessions]
+    assert read_ticks(data)[0].ticks["session"].tolist() == given
+    assert len({0, *given}) == 3
 
 
 def test_session_codes_hold_over_files_and_names(tmp_path):
@@ -179,7 +182,8 @@ def test_session_codes_hold_over_files_and_names(tmp_path):
     data[:3].to_csv(tmp_path / "1.csv", index=False)
     data[3:].to_parquet(tmp_path / "2.parquet")
     (series,) = read_ticks(tmp_path)
-    assert series.ticks["session"].tolist() == [0, 0, 0, 1, 1, 1]
+    five, nine = session_code(5), session_code(9)
+    assert series.ticks["session"].tolist() == [five] * 3 + [nine] * 3
     assert series.rows.tolist() == [2, 3, 3, 4, 1, 2]
 
 
@@ -287,7 +291,8 @@ def test_a_real_capture_is_read_as_pandas_reads_it(name):
     assert [series.symbol for series in every] == symbols
     assert sum(len(series) for series in every) == len(raw) == rows
     codes = np.concatenate([series.ticks["session"] for series in every])
-    assert sorted(set(codes.tolist())) == list(range(sessions))
+    assert set(codes.tolist()) == {session_code(name) for name in raw["session"].unique()}
+    assert len(set(codes.tolist())) == sessions
     for series in every:
         assert series.ticks.dtype == TICK
         picked = raw.iloc[series.rows - 1]
@@ -295,9 +300,8 @@ def test_a_real_capture_is_read_as_pandas_reads_it(name):
             assert (picked["symbol"] == series.symbol).all()
         nanoseconds = picked["timestamp"].astype("datetime64[ns]").astype(np.int64)
         np.testing.assert_array_equal(series.ticks["timestamp"], nanoseconds)
-        np.testing.assert_array_equal(
-            series.ticks["session"], raw["session"].factorize()[0][series.rows - 1]
-        )
+        expected = raw["session"].map(session_code).to_numpy()[series.rows - 1]
+        np.testing.assert_array_equal(series.ticks["session"], expected)
         for field in (*PRICES, "buy_volume", "sell_volume"):
             expected = picked[field] if field in raw else np.nan
             np.testing.assert_array_equal(series.ticks[field], expected)

@@ -53,7 +53,7 @@ def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, 
     first = int((stamps < start).sum())
     seen = 0
     for number, row in enumerate(later.to_dict("records"), start=first + 1):
-        answer = engine.predict({**row, "session": None}, replay=True)
+        answer = engine.predict(row, replay=True)
         index = position.get(number)
         if index is None:
             continue

@@ -15,7 +15,7 @@ from alphaseeker.inference.answers import prediction
 from alphaseeker.inference.rows import RowSignals
 from alphaseeker.inference.tick_input import read_tick, refusal
 from alphaseeker.market.readers import read_ticks
-from alphaseeker.market.schema import TICK, TickSeries
+from alphaseeker.market.schema import TICK, TickSeries, session_code
 
 __all__ = ["in_row_order", "series_of"]
 
@@ -46,7 +46,6 @@ def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries
     by_symbol: dict[str, list[tuple[Any, ...]]] = {}
     numbers: dict[str, list[int]] = {}
     kinds: dict[str, str] = {}
-    sessions: dict[str, dict[Any, int]] = {}
     for position, row in enumerate(rows, start=1):
         name = row.get("symbol", symbol) if isinstance(row, Mapping) else symbol
         try:
@@ -54,8 +53,7 @@ def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries
         except DataError as error:
             raise DataError(f"row {position}: {error}") from error
         kinds[name] = tick.kind
-        codes = sessions.setdefault(name, {})
-        code = codes.setdefault(row.get("session", 0), len(codes))
+        code = session_code(row.get("session"))
         by_symbol.setdefault(name, []).append((tick.timestamp, *tick.values, code))
         numbers.setdefault(name, []).append(position)
     return [

@@ -67,7 +67,7 @@ class LivePrediction:
         except DataError:
             session.statistics.refused += 1
             raise
-        code = session.session_code(market_data.get("session"))
+        code = session.capture(market_data.get("session"))
         signal = session.step(start, tick.timestamp, code, tick.values)
         session.timestamp_kind = tick.kind
         if not replay and age > self.config.inference.MAX_AGE_S:

@@ -85,10 +85,7 @@ def run_rows(session: Session, series: TickSeries) -> RowSignals:
 def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> RowSignals:
     model = session.model
     records, vector = session.state
-    ticks = series.ticks[start:end].copy()
-    codes = series.ticks["session"][start:end]
-    for code in dict.fromkeys(codes.tolist()):  # in order, so that the last one stays the present
-        ticks["session"][codes == code] = session.session_code(code)
+    ticks = series.ticks[start:end]
     if isinstance(records, np.recarray):
         ticks = ticks.view(np.recarray)
     count = end - start

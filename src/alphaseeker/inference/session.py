@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from time import perf_counter_ns
 from typing import Any
@@ -21,6 +20,7 @@ from alphaseeker.inference.statistics import SessionStatistics
 from alphaseeker.inference.tick_input import number, refusal, whole_nanoseconds
 from alphaseeker.market.depth import repair_depth, require_levels
 from alphaseeker.market.gate import Verdict
+from alphaseeker.market.schema import session_code
 
 __all__ = ["Session"]
 
@@ -95,8 +95,8 @@ class Session:
         self._caching = caching
         self._records = allocate_session(model.settings)
         self._vector = feature_vector(self._records)
-        self._session_codes: dict[Any, int] = {0: 0}
-        self._session = 0
+        self._codes: dict[Any, int] = {}
+        self._capture = 0
         self._scores = np.zeros(3)
         self._probabilities = np.zeros(3)
         self._attach(model)
@@ -165,7 +165,7 @@ class Session:
         timestamp = whole_nanoseconds(timestamp_ns)
         if depth is not None:
             self.check_depth(depth)
-        return self.step(start, timestamp, self.session_code(session), values)
+        return self.step(start, timestamp, self.capture(session), values)
 
     def check_depth(self, depth: Any) -> None:
         """Refuse a snapshot that is not (levels, 4), and count one that had to be mended.
@@ -180,19 +180,17 @@ class Session:
         if repair_depth(levels):
             self.statistics.depth_repaired += 1
 
-    def session_code(self, session: Any) -> int:
+    def capture(self, session: Any) -> int:
         """Return the number of a continuous capture and make it the present one.
 
-        The number follows from the name alone, so that it is the same after a restart; None is
-        the present capture.
+        None is the present capture.
         """
         if session is not None:
-            code = self._session_codes.get(session)
+            code = self._codes.get(session)
             if code is None:
-                name = hashlib.blake2b(str(session).encode(), digest_size=7)
-                code = self._session_codes[session] = int.from_bytes(name.digest(), "little")
-            self._session = code
-        return self._session
+                code = self._codes[session] = session_code(session)
+            self._capture = code
+        return self._capture
 
     def step(self, start: int, timestamp: int, session: int, values: tuple[float, ...]) -> Signal:
         """Take one tick whose numbers were checked; ``start`` is when it came in, in ns."""
@@ -288,6 +286,7 @@ class Session:
         """Go on after rows that a kernel stepped through on this session's ``state``."""
         self._features[:] = self._vector[self._columns]
         self._seen = int(self._records["clock"]["seen"][0])
+        self._capture = int(self._records["gate"]["last"]["session"][0])
         self._scored = False
         self._last = last
 
@@ -309,7 +308,7 @@ class Session:
 
     def snapshot(self) -> bytes:
         """Return the state of the stream as bytes; see ``restore``."""
-        return snapshot_record(self._records, self._session)
+        return snapshot_record(self._records, self._capture)
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a stream where ``snapshot`` left it: later signals have the same bits.
@@ -319,5 +318,5 @@ class Session:
         StateError
             The bytes are damaged, or come from another version or other settings.
         """
-        self._session = restore_record(snapshot, self._records)
+        self._capture = restore_record(snapshot, self._records)
         self.resume(None)

@@ -16,6 +16,7 @@ __all__ = ["TickInput", "number", "read_tick", "refusal"]
 
 FIELDS = ("bid_price", "ask_price", "bid_volume", "ask_volume", "close", "volume")
 OPTIONAL_FIELDS = ("buy_volume", "sell_volume")
+ALL_FIELDS = (*FIELDS, *OPTIONAL_FIELDS)
 ALLOWED = {
     "timestamp": "a time after 1970 in nanoseconds",
     "bid_price": "a finite number above 0 (0 or missing only where bid_volume is 0)",
@@ -28,7 +29,7 @@ ALLOWED = {
     "sell_volume": "a finite number from 0 up, or left out",
 }
 # In the order of the gate's negative verdicts.
-FIELD_OF_REFUSAL = ("timestamp", *FIELDS, *OPTIONAL_FIELDS)
+FIELD_OF_REFUSAL = ("timestamp", *ALL_FIELDS)
 INT64_END = 2**63
 
 
@@ -80,11 +81,13 @@ def whole_nanoseconds(value: Any) -> int:
 
 def _field(market_data: Mapping[str, Any], name: str) -> float:
     value = market_data.get(name)
+    if type(value) is float:
+        return value
     if value is None:
         side = name.removesuffix("_price")
         if side != name and market_data.get(f"{side}_volume") == 0:
             return math.nan
-        if name in OPTIONAL_FIELDS:
+        if name in OPTIONAL_FIELDS and name not in market_data:
             return math.nan
         state = "null" if name in market_data else "missing"
         raise DataError(f"{name} is {state}; it must be {ALLOWED[name]}")
@@ -112,10 +115,7 @@ def read_tick(market_data: Mapping[str, Any], *, kind: str | None) -> TickInput:
             f"market_data is a {type(market_data).__name__}; it must be a dictionary with "
             f"{', '.join(FIELDS)} and timestamp"
         )
-    values = tuple(
-        [_field(market_data, name) for name in FIELDS]
-        + [_field(market_data, name) for name in OPTIONAL_FIELDS]
-    )
+    values = tuple([_field(market_data, name) for name in ALL_FIELDS])
     stamp = market_data.get("timestamp")
     if stamp is None:
         return TickInput(time.time_ns(), "received", values)

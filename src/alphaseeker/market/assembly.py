@@ -12,16 +12,13 @@ from alphaseeker.errors import DataError
 from alphaseeker.market.depth import DEPTH_COLUMNS
 from alphaseeker.market.layout import Block
 from alphaseeker.market.origin import Origin
-from alphaseeker.market.schema import TICK, TickSeries
+from alphaseeker.market.schema import TICK, TickSeries, session_code
 
 __all__ = ["TickAssembler"]
 
-# A session column refuses empty cells, so this name is free for rows of sources without one.
-_NO_SESSION = ""
-
 
 class TickAssembler:
-    """Gives sessions their codes and splits blocks by symbol, over all sources of one reading.
+    """Splits blocks by symbol, over all sources of one reading.
 
     Parameters
     ----------
@@ -32,7 +29,6 @@ class TickAssembler:
 
     def __init__(self, symbol: str | None) -> None:
         self._symbol = symbol
-        self._sessions: dict[str, int] = {}
         self._seen: dict[str, None] = {}
         self._depths: dict[str, tuple[int, str]] = {}
 
@@ -44,19 +40,17 @@ class TickAssembler:
         DataError
             A symbol has another number of depth levels than in an earlier source.
         """
-        # Codes follow the order of rows, not of symbols, or they would depend on the block size.
-        every = self._session_codes(block, slice(None)) if self._symbol is None else None
+        sessions = _session_codes(block)
         for symbol, chosen in self._split(block):
             if self._symbol is not None and symbol != self._symbol:
                 continue
-            sessions = self._session_codes(block, chosen) if every is None else every[chosen]
             levels, first = self._depths.setdefault(symbol, (block.levels, origin.name))
             if levels != block.levels:
                 raise origin.error(
                     f"holds {block.levels} depth levels, {first} holds {levels}; "
                     "read sources of the same depth together"
                 )
-            yield _series(symbol, block, chosen, sessions)
+            yield _series(symbol, block, chosen, sessions[chosen])
 
     def finish(self) -> None:
         """Raise DataError where the wanted symbol stood in no source."""
@@ -80,20 +74,15 @@ class TickAssembler:
         for code, symbol in enumerate(symbols):
             yield symbol, np.flatnonzero(codes == code)
 
-    def _session_codes(
-        self, block: Block, chosen: npt.NDArray[np.int64] | slice
-    ) -> npt.NDArray[np.int64]:
-        if "session" not in block.labels:
-            return np.full(len(block.rows[chosen]), self._code(_NO_SESSION), dtype=np.int64)
-        labels = block.labels["session"]
-        encoded = (labels if isinstance(chosen, slice) else labels.take(chosen)).dictionary_encode()
-        names = encoded.dictionary.to_pylist()
-        codes = np.array([self._code(name) for name in names], dtype=np.int64)
-        result: npt.NDArray[np.int64] = codes[encoded.indices.to_numpy()]
-        return result
 
-    def _code(self, session: str) -> int:
-        return self._sessions.setdefault(session, len(self._sessions))
+def _session_codes(block: Block) -> npt.NDArray[np.int64]:
+    if "session" not in block.labels:
+        return np.zeros(len(block.rows), dtype=np.int64)
+    encoded = block.labels["session"].dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    codes = np.array([session_code(name) for name in names], dtype=np.int64)
+    result: npt.NDArray[np.int64] = codes[encoded.indices.to_numpy()]
+    return result
 
 
 def _series(

@@ -53,9 +53,9 @@ def iter_ticks(
     Returns
     -------
     Iterator[TickSeries]
-        Pieces of one symbol each, not judged by the quality gate. Session codes count from 0 by
-        first appearance over all files; equal names are one session, and rows of files without
-        a ``session`` column are one session too.
+        Pieces of one symbol each, not judged by the quality gate. Session codes follow from
+        the names (``schema.session_code``): equal names are one session over all files, and
+        rows of files without a ``session`` column are one session too.
 
     Raises
     ------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "TICK", "TickSeries"]
+__all__ = ["OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "TICK", "TickSeries", "session_code"]
 
 TICK = np.dtype(
     [
@@ -35,6 +36,21 @@ REQUIRED_COLUMNS = (
     "volume",
 )
 OPTIONAL_COLUMNS = ("buy_volume", "sell_volume", "session", "symbol")
+SESSION_CODE_BYTES = 7  # fits int64; among a million sessions two agree once in 70,000 trials
+
+
+def session_code(session: object) -> int:
+    """Return the number of a continuous capture from its name alone.
+
+    The same name has the same number in every file, live, and after a restart: 0 where there is
+    none. Whole numbers are their own names, whatever their type.
+    """
+    if session is None or session == "":
+        return 0
+    if isinstance(session, float) and session.is_integer():
+        session = int(session)
+    name = hashlib.blake2b(str(session).encode(), digest_size=SESSION_CODE_BYTES)
+    return int.from_bytes(name.digest(), "little")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,167 @@
+"""The facade as a whole: files kept, models swapped, a running model never lost."""
+
+import dataclasses
+import json
+import logging
+import math
+
+import pytest
+
+from alphaseeker import create_ml_engine
+from alphaseeker.config import load_config
+from alphaseeker.engine import AlphaSeekerMLEngine
+from alphaseeker.errors import ConfigError, DataError, ModelError, StateError
+from alphaseeker.model.decision import allocate_decision
+from alphaseeker.risk.manager import RiskManager
+from ticks import tick
+
+QUICK = {"num_boost_round": 8, "windows": [1, 5, 30, 60]}
+
+
+def test_training_writes_model_and_report_and_keeps_the_old_ones(market, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    engine = create_ml_engine(log_level="ERROR", **QUICK)
+    stages = []
+    for _ in range(2):
+        outcome = engine.train_model(market, on_progress=lambda *step: stages.append(step[0]))
+    names = sorted(path.name for path in (tmp_path / "models").iterdir())
+    assert "trading_model.joblib" in names
+    assert sum(name.startswith("trading_model.2") for name in names) == 1
+    report = json.loads((tmp_path / outcome["report_path"]).read_text())
+    assert report == json.loads(json.dumps(outcome))
+    assert {"read", "features", "select", "fit", "calibrate", "evaluate"} <= set(stages)
+
+
+def test_a_trained_engine_serves_at_once(market, tmp_path):
+    engine = AlphaSeekerMLEngine(load_config(None, QUICK))
+    engine.train_model(market, model_path=tmp_path / "m.joblib")
+    assert engine.health_check()["components"]["model"]["status"] in ("OK", "WARNING")
+    assert engine.predict(tick(0), replay=True)["filter_reason"] == "warming_up"
+
+
+def test_a_bad_file_leaves_the_running_model(engine, tmp_path):
+    path = tmp_path / "bad.joblib"
+    path.write_bytes(b"not a model")
+    before = engine.predict(tick(0), replay=True)["probabilities"]
+    with pytest.raises(ModelError):
+        engine.load_model(path)
+    assert engine.predict(tick(1), replay=True)["probabilities"] == before
+
+
+def test_a_model_without_an_edge_abstains(trained, market):
+    outcome = trained[1]["results"]["evaluation_results"]
+    engine = AlphaSeekerMLEngine(load_config(None, {"MIN_CONFIDENCE": 0.0}))
+    engine.load_model(trained[0])
+    asked = [a for a in engine.predict_batch(market.head(900)) if a["ready"]]
+    if outcome["verdict"] == "no edge":
+        assert {a["filter_reason"] for a in asked} == {"no_edge"}
+        assert engine.health_check()["components"]["model"]["status"] == "WARNING"
+    else:
+        assert any(a["signal"] for a in asked)
+    assert all(0.0 < a["confidence"] < 1.0 for a in asked)
+
+
+def test_a_new_model_keeps_the_streams(engine, trained, market):
+    for row in market.head(400).to_dict("records"):
+        before = engine.predict(row, replay=True)
+    assert before["ready"]
+    engine.load_model(trained[0])
+    after = engine.predict(market.iloc[400].to_dict(), replay=True)
+    assert after["ready"]
+
+
+def test_risk_manager_can_be_replaced(engine):
+    engine.risk_manager = RiskManager({"custom_stop_loss": 0.003})
+    result = engine.manage_risk(tick(0), {"signal": 1, "signal_strength": 1.0}, 1_000.0)
+    assert result["action"] == "open_position"
+    long = engine.predict(tick(1), replay=True)
+    assert long["signal_label"] in ("HOLD", "BUY", "CLOSE_LONG")
+
+
+def always(engine, side):
+    """Make the engine's model say one thing, whatever it sees."""
+    bias = {"SELL": [99.0, 0.0, 0.0], "BUY": [0.0, 0.0, 99.0]}[side]
+    decision = allocate_decision({"temperature": 1.0, "bias": bias, "min_confidence": 0.0})
+    engine._pool.serve(dataclasses.replace(engine._pool.model, decision=decision))
+
+
+@pytest.mark.parametrize(
+    ("model_says", "held", "label"),
+    [
+        ("SELL", "BUY", "CLOSE_LONG"),
+        ("BUY", "SELL", "CLOSE_SHORT"),
+        ("BUY", "BUY", "BUY"),
+        ("SELL", "SELL", "SELL"),
+    ],
+)
+def test_the_risk_managers_position_translates_signals(engine, market, model_says, held, label):
+    always(engine, model_says)
+    rows = market.head(500).to_dict("records")
+    engine.warm_up(rows[:-1])
+    assert engine.predict_batch(rows)[-1]["signal_label"] == model_says
+    engine.manage_risk(rows[0], {"signal_label": held, "signal_strength": 1.0}, 1_000.0)
+    answer = engine.predict(rows[-1], replay=True)
+    assert answer["signal_label"] == label
+    assert answer["signal_strength"] > 0.9
+
+
+def test_fills_and_reconciliation_reach_the_risk_manager(engine):
+    engine.on_fill({"id": "1", "symbol": "X", "side": "BUY", "size": 1.0, "price": 100.0})
+    assert engine.risk_manager.position_side("X") == "LONG"
+    engine.reconcile({"symbol": "X", "side": "FLAT", "size": 0.0, "entry_price": 0.0}, 900.0)
+    assert engine.risk_manager.position_side("X") == "FLAT"
+
+
+def test_warm_up_takes_every_kind_of_history(trained, market, tmp_path):
+    path = tmp_path / "history.csv"
+    market.head(400).to_csv(path, index=False)
+    reports = []
+    for history in (market.head(400), market.head(400).to_dict("records"), path):
+        engine = AlphaSeekerMLEngine()
+        engine.load_model(trained[0])
+        reports.append(engine.warm_up(history))
+        after = engine.predict(market.iloc[400].to_dict(), replay=True)
+        reports.append(after["probabilities"])
+    assert reports[0] == reports[2] == reports[4]
+    assert reports[0]["SIMULATED"]["ready"]
+    assert reports[1] == reports[3] == reports[5]
+
+
+def test_history_of_an_unnamed_file_can_be_given_a_symbol(engine, market):
+    report = engine.warm_up(market.drop(columns=["symbol"]).head(50), symbol="SIMULATED")
+    assert list(report) == ["SIMULATED"]
+
+
+def test_training_refuses_too_little_and_says_how_much(market, tmp_path):
+    engine = AlphaSeekerMLEngine(load_config(None, QUICK))
+    with pytest.raises(DataError, match="needed"):
+        engine.train_model(market.head(300), model_path=tmp_path / "m.joblib")
+    assert not (tmp_path / "m.joblib").exists()
+
+
+def test_evaluating_needs_a_model(market):
+    with pytest.raises(StateError, match="load_model"):
+        AlphaSeekerMLEngine().evaluate(market)
+
+
+@pytest.mark.parametrize("level", ["LOUD", 3.5, None])
+def test_refuses_an_unknown_log_level(level):
+    with pytest.raises(ConfigError, match="log_level"):
+        create_ml_engine(log_level=level)
+
+
+def test_log_level_is_set_where_documented():
+    create_ml_engine(log_level="debug")
+    assert logging.getLogger("alpha_seeker_ml").level == logging.DEBUG
+    create_ml_engine(log_level="ERROR")
+
+
+def test_latency_is_measured(engine):
+    for second in range(20):
+        answer = engine.predict(tick(second), replay=True)
+    stats = engine.get_performance_stats()["inference_performance"]
+    assert stats["total_predictions"] == stats["latency_stats"]["count"] == 20
+    assert 0.0 < stats["latency_stats"]["min_ms"] <= stats["latency_stats"]["p99_ms"]
+    assert set(stats["latency_stats"]["stages"]) == {"input", "features", "model", "decision"}
+    assert answer["latency_ms"] > 0.0
+    assert math.isfinite(stats["latency_stats"]["budget_left_ms"])

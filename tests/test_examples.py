@@ -1,0 +1,39 @@
+"""Every example runs as it says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(EXAMPLES / name), *[str(a) for a in arguments]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_bot_on_simulated_data():
+    result = run("bot.py")
+    assert result.returncode == 0, result.stderr
+    assert "equity" in result.stdout
+
+
+def test_bot_on_a_file(trained, market, tmp_path):
+    path = tmp_path / "ticks.csv"
+    market.tail(2_500).to_csv(path, index=False)
+    result = run("bot.py", trained[0], path)
+    assert result.returncode == 0, result.stderr
+    assert "equity" in result.stdout
+
+
+def test_fast_path(trained):
+    result = run("fast_path.py", trained[0])
+    assert result.returncode == 0, result.stderr
+    assert "warming_up" in result.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_every_example_is_run_here(path):
+    assert path.name in Path(__file__).read_text(encoding="utf-8")
