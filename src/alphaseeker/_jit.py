@@ -5,20 +5,25 @@ file leaves its callers stale. Here the cache folder is named by a hash of all p
 of the compiler's version and of the flags, so that nothing stale can ever be loaded.
 
 A cache folder that cannot be written, or that belongs to somebody else, is not used: kernels
-then compile in memory, and ``cache_status()`` says so.
+then compile in memory, and ``cache_status()`` says so. A torn cache file or a full disk costs a
+compilation and a line in the log, never the kernel.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import os
+import pickle
+import re
 import shutil
 import stat
 import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numba
 import numpy as np
@@ -28,16 +33,34 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 
 __all__ = ["allocate_record", "cache_directory", "cache_status", "clear_cache", "kernel"]
 
+logger = logging.getLogger(__name__)
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # No fastmath: it breaks NaN handling and compensated sums. No parallel: steps are stateful.
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
+DIGEST_BYTES = 12
+# A cache folder set by the user may hold folders of other things: those are not ours to clear.
+FOLDER_NAME = re.compile(rf"[0-9a-f]{{{2 * DIGEST_BYTES}}}")
+
+# What ``pickle`` may raise on a torn file, by its own documentation and by trial.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    pickle.UnpicklingError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    LookupError,
+)
+
 
 def _source_hash() -> str:
     """Hash every source file of the package with the versions and flags that shape the code."""
     package = Path(__file__).resolve().parent
-    digest = hashlib.blake2b(digest_size=12)
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for path in sorted(package.rglob("*.py")):
         digest.update(str(path.relative_to(package)).encode())
         digest.update(path.read_bytes())
@@ -101,8 +124,8 @@ def clear_cache(*, stale_only: bool = False) -> int:
     current = cache_directory()
     if current is None:
         return 0
-    stale = [folder for folder in current.parent.iterdir() if folder.is_dir()]
-    doomed = [folder for folder in stale if not (stale_only and folder == current)]
+    kept = [folder for folder in current.parent.iterdir() if FOLDER_NAME.fullmatch(folder.name)]
+    doomed = [folder for folder in kept if not (stale_only and folder == current)]
     for folder in doomed:
         shutil.rmtree(folder, ignore_errors=True)
     current.mkdir(mode=0o700, exist_ok=True)
@@ -113,8 +136,8 @@ class _PackageLocator(_CacheLocator):  # type: ignore[misc]
     """Keeps every kernel in one folder whose name already says which sources it came from."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
-        code = py_func.__code__
-        self._disambiguator = f"{Path(py_file).stem}-{code.co_firstlineno}"
+        # Numba adds the file's own name only, and `volatility.py` stands in two of our folders.
+        self._disambiguator = f"{py_func.__module__}-{py_func.__code__.co_firstlineno}"
         folder = cache_directory()
         assert folder is not None  # kernel() asks for this locator only where a folder is usable
         self._folder = str(folder)
@@ -134,11 +157,28 @@ class _PackageLocator(_CacheLocator):  # type: ignore[misc]
 
 
 class _PackageCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_PackageLocator]
+    _locator_classes: ClassVar[list[type[_CacheLocator]]] = [_PackageLocator]
 
 
 class _PackageCache(FunctionCache):  # type: ignore[misc]
+    """A kernel's cache that may fail: the kernel is then compiled, or not kept."""
+
     _impl_class = _PackageCacheImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except UNREADABLE as error:
+            logger.warning("compiled %s cannot be read, compiling anew: %r", self._name, error)
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except UNREADABLE as error:
+            logger.warning("compiled %s cannot be kept on disk: %r", self._name, error)
 
 
 def kernel(function: Function) -> Function:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def _number(
             return None
         right_type = isinstance(value, int if integer else (int, float))
         if right_type and not isinstance(value, bool) and low <= value <= high:
-            return None if math.isfinite(value) else allowed
+            # Not isfinite(), which fails on whole numbers beyond any float.
+            return None if value <= sys.float_info.max else allowed
         return allowed
 
     return check
@@ -200,8 +202,8 @@ class DataConfig(_Section):
 class FeatureConfig(_Section):
     """Which columns of the catalogue a model may use."""
 
-    families: str | list[str] = _key("all", _all_or_list(str))
-    windows: str | list[int] = _key("all", _all_or_list(int))
+    families: str | Sequence[str] = _key("all", _all_or_list(str))
+    windows: str | Sequence[int] = _key("all", _all_or_list(int))
     MAX_FEATURES: int | None = _key(None, _number(1, 10**6, integer=True, words=(None,)))
     MIN_WARM_SHARE: float = _key(0.5, _FRACTION)
 
@@ -252,6 +254,8 @@ class Config:
         ConfigError
             An unknown key (the message names the nearest known one), or a value out of range.
         """
+        if not isinstance(overrides, Mapping):
+            raise ConfigError(f"settings are {overrides!r}; they must be a mapping of keys")
         by_section: dict[str, dict[str, Any]] = {}
         for key, value in overrides.items():
             section = _section_of(key)
@@ -266,8 +270,8 @@ class Config:
                 continue
             homes = [s.name for s in fields(self) if key in _names(getattr(self, s.name))]
             if not homes:
-                every = {n for s in fields(self) for n in _names(getattr(self, s.name))}
-                raise ConfigError(_unknown(key, {*every, *_SECTIONS}, ""))
+                every = [n for s in fields(self) for n in _names(getattr(self, s.name))]
+                raise ConfigError(_unknown(key, [*every, *_SECTIONS], ""))
             by_section.setdefault(homes[0], {})[key] = value
         changed = {s: replace(getattr(self, s), **keys) for s, keys in by_section.items()}
         return replace(self, **changed)
@@ -280,16 +284,20 @@ def _names(section: _Section) -> list[str]:
     return [item.name for item in fields(section)]  # type: ignore[arg-type]
 
 
-def _section_of(key: str) -> str | None:
-    name = key.lower().removesuffix("_config")
+def _section_of(key: Any) -> str | None:
+    name = str(key).lower().removesuffix("_config")
     return name if name in _SECTIONS else None
 
 
-def _unknown(key: str, known: Iterable[str], where: str) -> str:
-    folded = {name.lower(): name for name in known}
-    nearest = difflib.get_close_matches(key.lower(), folded, n=1, cutoff=0.0)
-    hint = f"; the nearest known one is {folded[nearest[0]]}" if nearest else ""
-    return f"unknown setting {key!r} {where}".rstrip() + hint
+def _unknown(key: Any, known: Iterable[str], where: str) -> str:
+    def likeness(name: str) -> tuple[float, float]:
+        """Compare letters first, then their case: num_threads and NUM_THREADS are two keys."""
+        pairs = ((str(key).lower(), name.lower()), (str(key), name))
+        letters, case = (difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs)
+        return letters, case
+
+    problem = f"unknown setting {key!r} {where}".rstrip()
+    return f"{problem}; the nearest known one is {max(known, key=likeness)}"
 
 
 def load_config(
@@ -305,7 +313,7 @@ def load_config(
     config = Config()
     if config_path is not None:
         try:
-            text = Path(config_path).read_text(encoding="utf-8")
+            text = Path(config_path).read_text(encoding="utf-8-sig")
             config = config.override(tomllib.loads(text))
         except OSError as error:
             raise ConfigError(

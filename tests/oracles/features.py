@@ -63,7 +63,7 @@ class Segment:
 
     def _window(self, i, seconds, lag=0):
         """Return the whole buckets of the window and the present one's place, or None."""
-        length = int(seconds // self.bucket_s)
+        length = seconds * 10**9 // round(self.bucket_s * 1e9)
         now = int(self.k[i] - self.k[0])
         if length == 0 or now - 1 < length + lag:
             return None

@@ -170,11 +170,12 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         family="momentum",
         name="autocorr",
-        unit="-1..1",
+        unit="1",
         windows=VOLATILITY_WINDOWS,
         lag_buckets=1,
         formula="(mean_w(r_t r_{t-1}) - mean_w(r)^2) / (mean_w(r^2) - mean_w(r)^2); NaN below "
-        f"{MIN_RETURNS} non-zero returns, 0 where all returns are equal",
+        f"{MIN_RETURNS} non-zero returns, 0 where all returns are equal; beyond 1 where the return "
+        "just before the window outweighs those in it",
     ),
     Signal(
         family="momentum",

@@ -35,11 +35,13 @@ A column is called `family.signal`, with its window behind it where the signal h
 | m, s | mid (a + b) / 2 and spread a - b |
 | p | price of the last trade (`close`) |
 | r | change of ln m over a bucket |
+| e | order flow of a tick, in size units |
+| 1{{x}} | 1 where x holds, else 0 |
 | S_w | sum over the last w seconds: whole buckets, and the present partial one |
 | mean_w, std_w, min_w, max_w | likewise; every bucket counts alike, the partial one included |
 | E_h | exponentially weighted average by elapsed time with half-life h seconds; without a window \
-of its own, h is the column's. A level (m) weighs by the time it stood, a flow (e) is an impulse \
-that decays |
+of its own, h is the column's. A level (m) weighs by the time it stood and begins with the first \
+of the session, a flow (e) is an impulse that decays |
 | n | buckets in the window, the partial one included |
 
 Buckets are one second long on event streams and one-second grids; on slower data they are as long \

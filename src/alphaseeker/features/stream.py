@@ -91,7 +91,7 @@ class FeatureStream:
         self.symbol = symbol
         self.names = tuple(names)
         self.settings = settings
-        self.verdict: Verdict | None = None
+        self._verdict: int | None = None
         self._columns = column_indices(self.names)
         self._records = allocate_session(settings)
         self._vector = feature_vector(self._records)
@@ -145,16 +145,20 @@ class FeatureStream:
         DataError
             A field is no number or out of its range; the state is as it was.
         """
-        values = (
-            _number("bid_price", bid_price),
-            _number("ask_price", ask_price),
-            _number("bid_volume", bid_volume),
-            _number("ask_volume", ask_volume),
-            _number("close", close),
-            _number("volume", volume),
-            _number("buy_volume", buy_volume),
-            _number("sell_volume", sell_volume),
+        values: tuple[float, ...] = (
+            bid_price,
+            ask_price,
+            bid_volume,
+            ask_volume,
+            close,
+            volume,
+            buy_volume,
+            sell_volume,
         )
+        for value in values:
+            if type(value) is not float:  # another type would compile the step anew
+                values = _numbers(values)
+                break
         timestamp = _whole("timestamp_ns", timestamp_ns)
         capture = self._session if session is None else _whole("session", session)
         verdict = _stream_step(
@@ -174,13 +178,18 @@ class FeatureStream:
                 "finite, and time stamps later than 1970; the tick was refused"
             )
         self._session = capture
-        self.verdict = Verdict(verdict)
+        self._verdict = verdict
         return self._view
 
     @property
     def features(self) -> npt.NDArray[np.float32]:
         """The features after the last accepted tick, shape (k,), read-only."""
         return self._view
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the gate said about the last tick that was not refused; None before the first."""
+        return None if self._verdict is None else Verdict(self._verdict)
 
     @property
     def ready(self) -> bool:
@@ -202,13 +211,15 @@ class FeatureStream:
         """
         self._session = restore_record(snapshot, self._records)
         self._values[:] = self._vector[self._columns]
-        self.verdict = None
+        self._verdict = None
+
+
+def _numbers(values: tuple[Any, ...]) -> tuple[float, ...]:
+    """Return real numbers, in the order of a tick's fields, as floats."""
+    return tuple(_number(name, value) for name, value in zip(FIELDS[1:], values, strict=False))
 
 
 def _number(name: str, value: Any) -> float:
-    """Return a real number as a float; another type would compile the step anew."""
-    if type(value) is float:
-        return value
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         try:
             return float(value)

@@ -1,0 +1,262 @@
+"""The transformer: containers in and out, symbols and sessions, and scikit-learn's rules."""
+
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import ParameterGrid
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from alphaseeker.errors import ConfigError, DataError, StateError
+from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.features.feature_engineer import MicrostructureFeatureEngineer
+from alphaseeker.market.readers import read_ticks
+
+NAMES = [feature.name for feature in FEATURES]
+CHOICE = ["momentum.return_5s", "book.spread", "book.imbalance"]
+
+
+@pytest.fixture(scope="module")
+def frame(walk):
+    """Two symbols of two sessions each, their rows mixed, with an index of its own."""
+    parts = []
+    for number, symbol in enumerate(("AAA", "BBB")):
+        part = pd.DataFrame(walk(400, seed=number).ticks)
+        part["timestamp"] = pd.to_datetime(part["timestamp"])
+        part["session"] = np.where(np.arange(400) < 150, "early", "late")
+        parts.append(part.assign(symbol=symbol))
+    order = np.argsort(np.random.default_rng(0).random(800).reshape(2, 400).cumsum(1).ravel())
+    mixed = pd.concat(parts, ignore_index=True).iloc[order]
+    return mixed.set_index(pd.Index(np.arange(800) * 3 + 5, name="row"))
+
+
+@pytest.fixture(scope="module")
+def fitted(frame):
+    return MicrostructureFeatureEngineer().fit(frame)
+
+
+def test_one_row_per_row_in_order_whatever_symbol_and_session(frame, fitted):
+    features = fitted.transform(frame)
+    assert features.index.equals(frame.index)
+    assert features.columns.tolist() == NAMES
+    assert set(features.dtypes) == {np.dtype(np.float32)}
+    for _, group in frame.groupby(["symbol", "session"]):
+        alone = fitted.transform(group)
+        pd.testing.assert_frame_equal(features.loc[group.index], alone, check_exact=True)
+    spread = (frame["ask_price"] - frame["bid_price"]) * 2e4
+    spread /= frame["ask_price"] + frame["bid_price"]
+    np.testing.assert_allclose(features["book.spread"], spread, rtol=1e-6)
+
+
+def test_a_stream_per_symbol_gives_the_bits_of_the_frame(frame, fitted):
+    features = fitted.transform(frame).to_numpy()
+    streams = {symbol: fitted.stream(symbol) for symbol in ("AAA", "BBB")}
+    for row, tick in enumerate(frame.itertuples(index=False)):
+        values = streams[tick.symbol].update(
+            tick.timestamp.value,
+            tick.bid_price,
+            tick.ask_price,
+            tick.bid_volume,
+            tick.ask_volume,
+            tick.close,
+            tick.volume,
+            session=int(tick.session == "late"),
+        )
+        assert values.tobytes() == features[row].tobytes()
+    assert streams["AAA"].symbol == "AAA"
+    assert streams["AAA"].settings == fitted.settings_
+
+
+def test_containers_go_out_as_they_came_in(frame, fitted, tmp_path):
+    expected = fitted.transform(frame).to_numpy()
+    polars = fitted.transform(pl.from_pandas(frame))
+    assert isinstance(polars, pl.DataFrame)
+    assert polars.columns == NAMES
+    assert polars.to_numpy().tobytes() == expected.tobytes()
+    path = tmp_path / "ticks.parquet"
+    frame.to_parquet(path)
+    from_path = fitted.transform(path)
+    assert isinstance(from_path, np.ndarray)
+    assert from_path.tobytes() == expected.tobytes()
+    series = read_ticks(frame)
+    from_series = fitted.transform(series)
+    assert isinstance(from_series, np.ndarray)
+    rows = np.concatenate([one.rows for one in series]) - 1
+    assert from_series.tobytes() == expected[rows].tobytes()
+
+
+def test_several_files_go_series_after_series(frame, fitted, tmp_path):
+    order = []
+    for symbol, part in frame.groupby("symbol"):
+        part.to_csv(tmp_path / f"{symbol}.csv", index=False)
+        for session in part["session"].unique():
+            chosen = (frame["symbol"] == symbol) & (frame["session"] == session)
+            order.append(np.flatnonzero(chosen))
+    expected = fitted.transform(frame).to_numpy()[np.concatenate(order)]
+    assert fitted.transform(tmp_path).tobytes() == expected.tobytes()
+    assert fitted.transform(str(tmp_path / "*.csv")).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("source", ["pandas", "polars", "path"])
+@pytest.mark.parametrize(
+    ("wanted", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("default", None)]
+)
+def test_set_output_decides_the_container(frame, tmp_path, source, wanted, kind):
+    engineer = MicrostructureFeatureEngineer(features=CHOICE).set_output(transform=wanted)
+    engineer.set_output(transform=None)  # leaves it as it is
+    given = {"pandas": frame, "polars": pl.from_pandas(frame), "path": tmp_path / "x.parquet"}
+    frame.to_parquet(tmp_path / "x.parquet")
+    as_it_came = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "path": np.ndarray}
+    features = engineer.fit_transform(given[source])
+    assert type(features) is (kind or as_it_came[source])
+    assert features.shape == (800, 3)
+
+
+def test_the_setting_of_scikit_learn_counts_where_nothing_was_chosen(frame, fitted):
+    series = read_ticks(frame)
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(fitted.transform(series), pd.DataFrame)
+        chosen = clone(fitted).set_output(transform="polars")
+        assert isinstance(chosen.fit_transform(series), pl.DataFrame)
+    assert isinstance(fitted.transform(series), np.ndarray)
+
+
+def test_rows_that_the_gate_does_not_accept_are_nan(walk):
+    series = walk(200)
+    series.ticks["close"][50] = np.nan
+    series.ticks["bid_price"][60] = 10**6
+    series.ticks["timestamp"][70] = series.ticks["timestamp"][10]
+    features = MicrostructureFeatureEngineer(families=["book"]).fit_transform([series])
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(features).all(axis=1)), [50, 60, 70])
+    assert np.isfinite(np.delete(features, [50, 60, 70], axis=0)).all()
+
+
+def test_columns_by_name_family_and_window(frame, fitted):
+    whole = fitted.transform(frame)
+    by_name = MicrostructureFeatureEngineer(features=CHOICE).fit(frame)
+    assert by_name.get_feature_names_out().tolist() == CHOICE
+    assert by_name.get_feature_names_out().dtype == object
+    pd.testing.assert_frame_equal(by_name.transform(frame), whole[CHOICE], check_exact=True)
+    chosen = MicrostructureFeatureEngineer(families=["flow"], windows=[5])
+    assert chosen.get_feature_names_out(["ignored"]).tolist() == [
+        "flow.ofi_5s",
+        "flow.ofi_bid_5s",
+        "flow.ofi_ask_5s",
+        "flow.ofi_fast_slow",
+        "flow.bid_up_5s",
+        "flow.ask_down_5s",
+    ]
+    assert [row["name"] for row in by_name.features_table()] == CHOICE
+
+
+def test_fit_reads_the_settings_off_the_training_data(frame):
+    engineer = MicrostructureFeatureEngineer().fit(frame)
+    assert engineer.settings_ == FeatureSettings(tick_size=0.01)
+    given = MicrostructureFeatureEngineer(
+        bucket_s=5, tick_size=0.005, max_gap_s=60.0, max_jump=0.1
+    ).fit(frame)
+    assert given.settings_ == FeatureSettings(
+        bucket_s=5.0, tick_size=0.005, max_gap_s=60.0, max_jump=0.1
+    )
+    features = given.set_params(features=["book.spread_ticks"]).transform(frame)
+    ticks = (frame["ask_price"] - frame["bid_price"]) / 0.005
+    np.testing.assert_allclose(features["book.spread_ticks"], ticks, rtol=1e-6)
+
+
+def test_price_col_names_the_column_read_as_close(frame):
+    renamed = frame.rename(columns={"close": "last"})
+    with pytest.raises(DataError, match="missing columns: 'close'"):
+        MicrostructureFeatureEngineer().fit(renamed)
+    engineer = MicrostructureFeatureEngineer(price_col="last", features=["book.last_in_spread"])
+    expected = MicrostructureFeatureEngineer(features=["book.last_in_spread"]).fit_transform(frame)
+    pd.testing.assert_frame_equal(engineer.fit_transform(renamed), expected, check_exact=True)
+
+
+def test_parameters_follow_scikit_learn(frame):
+    engineer = MicrostructureFeatureEngineer(features=CHOICE, max_jump=0.1)
+    engineer.set_output(transform="polars").fit(frame)
+    check_is_fitted(engineer)
+    copy = clone(engineer)
+    assert copy.get_params() == engineer.get_params()
+    assert not hasattr(copy, "settings_")
+    assert isinstance(copy.fit_transform(frame), pl.DataFrame)
+    assert repr(engineer) == f"MicrostructureFeatureEngineer(features={CHOICE!r}, max_jump=0.1)"
+    again = pickle.loads(pickle.dumps(engineer))
+    assert again.settings_ == engineer.settings_
+    assert again.get_params() == engineer.get_params()
+    for parameters in ParameterGrid({"windows": [[5], [60]], "bucket_s": ["auto", 5]}):
+        assert clone(engineer).set_params(**parameters).get_params().items() >= parameters.items()
+    with pytest.raises(ConfigError, match=r"unknown parameter 'window'.*'windows'"):
+        engineer.set_params(window=[5])
+
+
+def test_in_a_pipeline(frame):
+    engineer = MicrostructureFeatureEngineer(features=["book.imbalance", "book.spread"])
+    pipeline = Pipeline([("features", engineer), ("model", LogisticRegression())])
+    pipeline.set_output(transform="pandas")
+    target = (frame["close"].diff().shift(-1) > 0).astype(int)
+    pipeline.fit(frame, target)
+    assert pipeline.predict_proba(frame).shape == (800, 2)
+    assert pipeline[-1].feature_names_in_.tolist() == ["book.imbalance", "book.spread"]
+    assert pipeline[:-1].get_feature_names_out().tolist() == ["book.imbalance", "book.spread"]
+    pipeline.set_params(features__features=["book.imbalance"])
+    assert clone(pipeline).get_params()["features__features"] == ["book.imbalance"]
+    assert "MicrostructureFeatureEngineer" in repr(pipeline)
+    assert "MicrostructureFeatureEngineer" in pipeline._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"features": ["book.x"]}, "features holds 'book.x'"),
+        ({"families": ["books"]}, "families holds 'books'"),
+        ({"windows": [61]}, "windows holds 61"),
+        ({"bucket_s": 0.5}, "BUCKET_S is 0.5; it must be a number from 1 to 900"),
+        ({"bucket_s": "fast"}, "BUCKET_S is 'fast'"),
+        ({"tick_size": 0.0}, "tick_size is 0.0"),
+        ({"tick_size": "small"}, "tick_size is 'small'"),
+        ({"max_gap_s": -1.0}, "MAX_GAP_S is -1.0"),
+        ({"max_jump": 2.0}, "MAX_JUMP is 2.0"),
+    ],
+)
+def test_parameters_are_checked_in_fit(frame, parameters, message):
+    engineer = MicrostructureFeatureEngineer(**parameters)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        engineer.fit(frame)
+    with pytest.raises(StateError):
+        engineer.transform(frame)
+
+
+def test_not_fitted(frame):
+    engineer = MicrostructureFeatureEngineer()
+    for call in (engineer.transform, lambda _: engineer.stream()):
+        with pytest.raises(StateError, match="not fitted; call fit"):
+            call(frame)
+    assert engineer.get_feature_names_out().tolist() == NAMES
+
+
+def test_sources_that_are_none(fitted):
+    for source in ([], [1, 2], (), np.zeros((3, 7)), None, {"bid_price": [1.0]}):
+        with pytest.raises(DataError):
+            fitted.transform(source)
+    with pytest.raises(ConfigError, match="transform is 'numpy'"):
+        fitted.set_output(transform="numpy")
+
+
+def test_importing_it_loads_no_heavy_package():
+    code = (
+        "import sys, alphaseeker.features.feature_engineer;"
+        "heavy = {'sklearn', 'pandas', 'polars', 'lightgbm', 'pyarrow'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
