@@ -93,6 +93,7 @@ TESTED_IN = {
     "market/records.py": "market/test_csv_reader.py",
     "market/schema.py": "market/test_readers.py",
     "market/sources.py": "market/test_readers.py",
+    "market/tick_values.py": "inference/test_session.py",
     "market/simulated_quotes.py": "market/test_simulator.py",
     "model/predictor.py": "model/test_backends.py",
     # The parts of the risk manager's calls.

@@ -39,10 +39,9 @@ def _with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one setting."
     )(command)
-    command = click.option(
+    return click.option(
         "--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings."
     )(command)
-    return command
 
 
 def _with_json(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -36,6 +36,7 @@ class Run(NamedTuple):
     verdicts: np.ndarray
     segments: np.ndarray
     history: np.ndarray
+    mids: np.ndarray
 
 
 class Capture(NamedTuple):

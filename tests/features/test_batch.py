@@ -21,7 +21,9 @@ def advance(records, ticks):
     values = np.empty((count, len(NAMES)), dtype=np.float32)
     verdicts = np.empty(count, dtype=np.int8)
     numbers = np.empty((2, count), dtype=np.int64)
-    run_ticks(records, feature_vector(records), ticks, EVERY, values, verdicts, *numbers)
+    run_ticks(
+        records, feature_vector(records), ticks, EVERY, values, verdicts, *numbers, np.empty(count)
+    )
     return values, verdicts
 
 
@@ -86,7 +88,7 @@ def test_a_block_holds_the_accepted_rows(capture):
     for name, expected in (
         ("timestamp", series.ticks["timestamp"]),
         ("close", series.ticks["close"]),
-        ("mid", (series.ticks["bid_price"] + series.ticks["ask_price"]) / 2),
+        ("mid", run.mids),
         ("spread", series.ticks["ask_price"] - series.ticks["bid_price"]),
         ("row", series.rows),
         ("segment", run.segments),
@@ -94,6 +96,8 @@ def test_a_block_holds_the_accepted_rows(capture):
         ("verdict", run.verdicts),
     ):
         np.testing.assert_array_equal(getattr(block, name), expected[kept], err_msg=name)
+    plain = (series.ticks["bid_price"] + series.ticks["ask_price"])[kept] / 2
+    np.testing.assert_allclose(block.mid, plain, rtol=1e-15)
     assert block.quality.accepted == len(block)
     assert block.bucket_s == capture.settings.bucket_s
 

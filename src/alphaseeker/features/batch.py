@@ -33,6 +33,7 @@ def run_ticks(
     verdicts: npt.NDArray[np.int8],
     segments: npt.NDArray[np.int64],
     history: npt.NDArray[np.int64],
+    mids: npt.NDArray[np.float64],
 ) -> None:
     """Step through ``ticks`` and keep the chosen columns of every row.
 
@@ -46,7 +47,7 @@ def run_ticks(
         Shape (k,): positions in the catalogue.
     values
         Shape (n, k): written for accepted rows, NaN for the others.
-    verdicts, segments, history
+    verdicts, segments, history, mids
         Shape (n,): written; see ``FeatureBlock``.
     """
     for i in range(ticks.shape[0]):
@@ -68,6 +69,7 @@ def run_ticks(
         verdicts[i] = verdict
         segments[i] = records[0].clock.segments
         history[i] = records[0].clock.seen
+        mids[i] = records[0].quote.mid
         if 0 <= verdict < REPEATED:
             for j in range(columns.shape[0]):
                 values[i, j] = vector[columns[j]]
@@ -89,20 +91,25 @@ def column_indices(names: Sequence[str]) -> npt.NDArray[np.int64]:
 def step_through(
     series: TickSeries, settings: FeatureSettings, columns: npt.NDArray[np.int64]
 ) -> tuple[
-    npt.NDArray[np.float32], npt.NDArray[np.int8], npt.NDArray[np.int64], npt.NDArray[np.int64]
+    npt.NDArray[np.float32],
+    npt.NDArray[np.int8],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.float64],
 ]:
     """Run ``run_ticks`` over a series from a fresh record.
 
     Returns
     -------
     tuple
-        Values (n, k), verdicts, segments and history (n,), for every row, accepted or not.
+        Values (n, k), verdicts, segments, history and mids (n,), for every row, accepted or not.
     """
     count = len(series)
     values = np.empty((count, len(columns)), dtype=np.float32)
     verdicts = np.empty(count, dtype=np.int8)
     segments = np.empty(count, dtype=np.int64)
     history = np.empty(count, dtype=np.int64)
+    mids = np.empty(count)
     records = allocate_session(settings)
     run_ticks(
         records,
@@ -114,8 +121,9 @@ def step_through(
         verdicts,
         segments,
         history,
+        mids,
     )
-    return values, verdicts, segments, history
+    return values, verdicts, segments, history, mids
 
 
 def compute_features(
@@ -149,7 +157,9 @@ def compute_features(
         A name is not in the catalogue.
     """
     chosen = tuple(names) if names is not None else tuple(f.name for f in FEATURES)
-    values, verdicts, segments, history = step_through(series, settings, column_indices(chosen))
+    values, verdicts, segments, history, mids = step_through(
+        series, settings, column_indices(chosen)
+    )
     if quality is None:
         quality = judge_series(series, max_gap_s=settings.max_gap_s, max_jump=settings.max_jump)[1]
     kept = (verdicts >= 0) & (verdicts < REPEATED)
@@ -159,7 +169,7 @@ def compute_features(
         names=chosen,
         values=values if kept.all() else np.ascontiguousarray(values[kept]),
         timestamp=ticks["timestamp"].copy(),
-        mid=0.5 * (ticks["bid_price"] + ticks["ask_price"]),
+        mid=mids[kept],
         spread=ticks["ask_price"] - ticks["bid_price"],
         close=ticks["close"].copy(),
         segment=segments[kept],

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker._jit import kernel
-from alphaseeker.errors import DataError
 from alphaseeker.features.batch import column_indices
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.layout import allocate_session, feature_vector
@@ -18,19 +17,17 @@ from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.snapshot import restore_record, snapshot_record
 from alphaseeker.features.step import tick_step
 from alphaseeker.market.gate import Verdict
-from alphaseeker.market.schema import TICK
+from alphaseeker.market.schema import session_code
+from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
 
-__all__ = ["FeatureStream"]
+__all__ = ["FeatureStream", "observe"]
 
 NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
-INT64_END = 2**63
-# The gate's refusals are numbered in the order of the tick's fields.
-FIELDS = TICK.names or ()
 
 
 @kernel
-def _stream_step(
+def observe(
     records: npt.NDArray[Any],
     vector: npt.NDArray[np.float32],
     columns: npt.NDArray[np.int64],
@@ -45,8 +42,14 @@ def _stream_step(
     volume: float,
     buy_volume: float,
     sell_volume: float,
-) -> int:
-    """Step one tick, copy the chosen columns where it was accepted, and return the verdict."""
+) -> tuple[int, int, bool]:
+    """Step one tick and copy the chosen columns where it was accepted.
+
+    Returns
+    -------
+    tuple[int, int, bool]
+        The gate's verdict, the whole buckets behind the tick, and whether any column changed.
+    """
     verdict = tick_step(
         records,
         vector,
@@ -61,10 +64,14 @@ def _stream_step(
         buy_volume,
         sell_volume,
     )
+    changed = False
     if 0 <= verdict < REPEATED:
         for j in range(columns.shape[0]):
-            features[j] = vector[columns[j]]
-    return verdict
+            value = vector[columns[j]]
+            if not (value == features[j] or (value != value and features[j] != features[j])):
+                changed = True
+                features[j] = value
+    return verdict, records[0].clock.seen, changed
 
 
 class FeatureStream:
@@ -117,7 +124,7 @@ class FeatureStream:
         volume: float,
         buy_volume: float = NAN,
         sell_volume: float = NAN,
-        session: int | None = None,
+        session: int | str | None = None,
     ) -> npt.NDArray[np.float32]:
         """Take one tick in and return the features after it.
 
@@ -132,7 +139,7 @@ class FeatureStream:
         buy_volume, sell_volume
             Of it, by the aggressor; leave out where unknown.
         session
-            Number of the continuous capture: another one than before begins the features anew.
+            Name of the continuous capture: another one than before begins the features anew.
 
         Returns
         -------
@@ -145,23 +152,21 @@ class FeatureStream:
         DataError
             A field is no number or out of its range; the state is as it was.
         """
-        values: tuple[float, ...] = (
-            bid_price,
-            ask_price,
-            bid_volume,
-            ask_volume,
-            close,
-            volume,
-            buy_volume,
-            sell_volume,
+        values = numbers(
+            (
+                bid_price,
+                ask_price,
+                bid_volume,
+                ask_volume,
+                close,
+                volume,
+                buy_volume,
+                sell_volume,
+            )
         )
-        for value in values:
-            if type(value) is not float:  # another type would compile the step anew
-                values = _numbers(values)
-                break
-        timestamp = _whole("timestamp_ns", timestamp_ns)
-        capture = self._session if session is None else _whole("session", session)
-        verdict = _stream_step(
+        timestamp = whole_nanoseconds(timestamp_ns)
+        capture = self._session if session is None else session_code(session)
+        verdict, _, _ = observe(
             self._records,
             self._vector,
             self._columns,
@@ -171,12 +176,7 @@ class FeatureStream:
             *values,
         )
         if verdict < 0:
-            field = -verdict - 1
-            given = (timestamp, *values)[field]
-            raise DataError(
-                f"{FIELDS[field]} is {given!r}; prices must be positive, sizes 0 or more, both "
-                "finite, and time stamps later than 1970; the tick was refused"
-            )
+            raise refusal(verdict, timestamp, values)
         self._session = capture
         self._verdict = verdict
         return self._view
@@ -212,29 +212,3 @@ class FeatureStream:
         self._session = restore_record(snapshot, self._records)
         self._values[:] = self._vector[self._columns]
         self._verdict = None
-
-
-def _numbers(values: tuple[Any, ...]) -> tuple[float, ...]:
-    """Return real numbers, in the order of a tick's fields, as floats."""
-    return tuple(_number(name, value) for name, value in zip(FIELDS[1:], values, strict=False))
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise DataError(f"{name} is too large for a float64; the tick was refused") from None
-    raise DataError(
-        f"{name} is {value!r} ({type(value).__name__}); it must be a number: convert it first"
-    )
-
-
-def _whole(name: str, value: Any) -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not -INT64_END <= value < INT64_END:
-        raise DataError(
-            f"{name} is {value!r}; it must be an integer of at most 64 bits (time stamps: "
-            "nanoseconds since 1970-01-01 UTC, such as int(seconds * 1e9))"
-        )
-    return int(value)

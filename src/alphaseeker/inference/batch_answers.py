@@ -13,9 +13,10 @@ from alphaseeker.config import DataConfig
 from alphaseeker.errors import DataError
 from alphaseeker.inference.answers import prediction
 from alphaseeker.inference.rows import RowSignals
-from alphaseeker.inference.tick_input import read_tick, refusal
+from alphaseeker.inference.tick_input import read_tick
 from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.schema import TICK, TickSeries, session_code
+from alphaseeker.market.tick_values import refusal
 
 __all__ = ["in_row_order", "series_of"]
 

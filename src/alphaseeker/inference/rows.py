@@ -93,7 +93,8 @@ def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> Ro
     verdicts = np.empty(count, dtype=np.int8)
     segments = np.empty(count, dtype=np.int64)
     seen = np.empty(count, dtype=np.int64)
-    run_ticks(records, vector, ticks, model.columns, values, verdicts, segments, seen)
+    mids = np.empty(count)
+    run_ticks(records, vector, ticks, model.columns, values, verdicts, segments, seen, mids)
 
     ready = seen >= model.needed_buckets
     wanted = ready & ((verdicts == ACCEPTED) | (verdicts == NEW_SESSION))

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
 from alphaseeker.features.layout import allocate_session, feature_vector
 from alphaseeker.features.snapshot import restore_record, snapshot_record
-from alphaseeker.features.step import tick_step
+from alphaseeker.features.stream import observe
 from alphaseeker.inference.judgement import judge_row
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.signal import Reason, Side, Signal
 from alphaseeker.inference.statistics import SessionStatistics
-from alphaseeker.inference.tick_input import number, refusal, whole_nanoseconds
 from alphaseeker.market.depth import repair_depth, require_levels
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.schema import session_code
+from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
 
 __all__ = ["Session"]
 
@@ -28,49 +27,6 @@ NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
 REASONS = tuple(Reason(value).text for value in range(len(Reason)))
 SIDES = {int(side): side for side in Side}
-
-
-@kernel
-def observe(
-    records: npt.NDArray[Any],
-    vector: npt.NDArray[np.float32],
-    columns: npt.NDArray[np.int64],
-    features: npt.NDArray[np.float32],
-    timestamp: int,
-    session: int,
-    bid_price: float,
-    ask_price: float,
-    bid_volume: float,
-    ask_volume: float,
-    close: float,
-    volume: float,
-    buy_volume: float,
-    sell_volume: float,
-) -> tuple[int, int, bool]:
-    """Step one tick and copy the model's columns; return verdict, history, and whether the
-    columns changed in any bit."""
-    verdict = tick_step(
-        records,
-        vector,
-        timestamp,
-        session,
-        bid_price,
-        ask_price,
-        bid_volume,
-        ask_volume,
-        close,
-        volume,
-        buy_volume,
-        sell_volume,
-    )
-    changed = False
-    if 0 <= verdict < REPEATED:
-        for j in range(columns.shape[0]):
-            value = vector[columns[j]]
-            if not (value == features[j] or (value != value and features[j] != features[j])):
-                changed = True
-                features[j] = value
-    return verdict, records[0].clock.seen, changed
 
 
 class Session:
@@ -152,15 +108,17 @@ class Session:
             A field is no number or out of its range; the state is as it was.
         """
         start = perf_counter_ns()
-        values = (
-            number("bid_price", bid_price),
-            number("ask_price", ask_price),
-            number("bid_volume", bid_volume),
-            number("ask_volume", ask_volume),
-            number("close", close),
-            number("volume", volume),
-            number("buy_volume", buy_volume),
-            number("sell_volume", sell_volume),
+        values = numbers(
+            (
+                bid_price,
+                ask_price,
+                bid_volume,
+                ask_volume,
+                close,
+                volume,
+                buy_volume,
+                sell_volume,
+            )
         )
         timestamp = whole_nanoseconds(timestamp_ns)
         if depth is not None:

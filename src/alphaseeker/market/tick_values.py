@@ -1,0 +1,98 @@
+"""What the numbers of one tick may be, and the sentence for one that they may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alphaseeker.errors import DataError
+
+__all__ = [
+    "ALLOWED",
+    "FIELDS",
+    "OPTIONAL_FIELDS",
+    "number",
+    "numbers",
+    "refusal",
+    "whole_nanoseconds",
+]
+
+FIELDS = ("bid_price", "ask_price", "bid_volume", "ask_volume", "close", "volume")
+OPTIONAL_FIELDS = ("buy_volume", "sell_volume")
+ALLOWED = {
+    "timestamp": "a time after 1970 in nanoseconds",
+    "bid_price": "a finite number above 0 (0 or missing only where bid_volume is 0)",
+    "ask_price": "a finite number above 0 (0 or missing only where ask_volume is 0)",
+    "bid_volume": "a finite number from 0 up",
+    "ask_volume": "a finite number from 0 up",
+    "close": "a finite number above 0",
+    "volume": "a finite number from 0 up",
+    "buy_volume": "a finite number from 0 up, or left out",
+    "sell_volume": "a finite number from 0 up, or left out",
+}
+# In the order of the gate's negative verdicts.
+FIELD_OF_REFUSAL = ("timestamp", *FIELDS, *OPTIONAL_FIELDS)
+INT64_END = 2**63
+
+
+def number(name: str, value: Any) -> float:
+    """Return a real number as a float.
+
+    Raises
+    ------
+    DataError
+        The value is missing, a truth value, a string, an array or anything else.
+    """
+    if type(value) is float:
+        return value
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise DataError(f"{name} is too large; it must be {ALLOWED[name]}") from None
+    raise DataError(
+        f"{name} is {value!r} ({type(value).__name__}); it must be {ALLOWED[name]}: convert it "
+        "to a number first"
+    )
+
+
+def numbers(values: tuple[Any, ...]) -> tuple[float, ...]:
+    """Return prices and sizes, in the order of the fields, as floats.
+
+    Any other type would compile the step anew.
+
+    Raises
+    ------
+    DataError
+        One of them is no number.
+    """
+    for value in values:
+        if type(value) is not float:
+            return tuple(map(number, (*FIELDS, *OPTIONAL_FIELDS), values))
+    return values
+
+
+def whole_nanoseconds(value: Any) -> int:
+    """Return a time stamp of the fast path, which must be an integer in nanoseconds.
+
+    Raises
+    ------
+    DataError
+        Not an integer, or too large for 64 bits.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not -INT64_END <= value < INT64_END:
+        raise DataError(
+            f"timestamp_ns is {value!r}; it must be an integer of nanoseconds since 1970-01-01 "
+            "UTC: convert with int(seconds * 1e9), or use predict(), which reads any unit"
+        )
+    return int(value)
+
+
+def refusal(verdict: int, timestamp: int, values: tuple[float, ...]) -> DataError:
+    """Return the error for a negative verdict of the gate."""
+    position = -int(verdict) - 1
+    name = FIELD_OF_REFUSAL[position]
+    value = timestamp if position == 0 else values[position - 1]
+    return DataError(f"{name} is {value!r}; it must be {ALLOWED[name]}; the tick was refused")
