@@ -38,7 +38,7 @@ def trade(engine, ticks: pd.DataFrame) -> float:
 
 def main() -> None:
     """Trade on what the command line names, or on SIMULATED data."""
-    engine = create_ml_engine(log_level="WARNING", TRADE_WITHOUT_EDGE=True)
+    engine = create_ml_engine(log_level="WARNING", num_boost_round=50, TRADE_WITHOUT_EDGE=True)
     if len(sys.argv) == 3:
         engine.load_model(sys.argv[1])
         path = Path(sys.argv[2])

@@ -12,6 +12,7 @@ import pytest
 
 from alphaseeker.errors import DataError
 from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.schema import session_code
 
 S = 1_721_749_184
 NS = S * 1_000_000_000
@@ -71,7 +72,7 @@ def test_polars_columns_of_every_kind_are_read():
     np.testing.assert_array_equal(series.ticks["volume"], [1.5, 3.0, np.nan])
     assert series.ticks["close"].tolist() == [1.0, 3.0, 2000.5]
     np.testing.assert_array_equal(series.ticks["bid_volume"], [1.0, np.nan, 2.0])
-    assert series.ticks["session"].tolist() == [0, 0, 1]
+    assert series.ticks["session"].tolist() == [session_code(name) for name in "aab"]
     hours = np.array([0, 2, 1]) - 2  # summer time in Berlin
     np.testing.assert_array_equal(series.ticks["timestamp"], NS + hours * 3_600 * 10**9)
 

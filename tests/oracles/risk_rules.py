@@ -127,9 +127,11 @@ class RiskRules:
             self.day = self.now // DAY
         else:
             self.peak = max(self.peak, self.equity())
-            if balance not in (self.reported, last_equity):
+            news = balance != self.reported
+            self.reported = balance
+            # Its own figure differs from the account's in the last digits.
+            if news and not math.isclose(balance, last_equity, rel_tol=1e-12):
                 before = self.equity()
-                self.reported = balance
                 self.balance += balance - before
                 self.day_start += balance - before
                 if before > 0 and balance > 0:

@@ -93,6 +93,7 @@ def test_only_news_is_a_cash_flow() -> None:
     set_equity(account, 9_900.0)
     assert balance_step(account, 10_000.0, 9_950.0) == 0.0  # the venue's last figure
     assert balance_step(account, 9_950.0, 9_950.0) == 0.0  # our own last figure
+    assert balance_step(account, 9_950.0, 9_930.0) == 0.0  # and the same again, marks moved on
     assert balance_step(account, 9_901.0, 9_950.0) == pytest.approx(1.0)
     assert balance_step(account, 9_901.0, 9_901.0) == 0.0
     assert account["cash_flows"][0] == 1

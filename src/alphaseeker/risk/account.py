@@ -168,9 +168,11 @@ def balance_step(account: npt.NDArray[Any], balance: float, own_equity: float) -
     last gave out), is no news: between two reports the account's own marks move the equity.
     """
     a = account[0]
-    if balance == a.reported_balance or balance == own_equity:
+    if balance == a.reported_balance:
         return 0.0
     a.reported_balance = balance
+    if balance == own_equity:
+        return 0.0
     amount = balance - a.equity
     if amount != 0.0:
         flow_step(account, amount)
