@@ -332,6 +332,15 @@ def test_an_unknown_key_is_refused_by_name_with_the_nearest_known_one(overrides,
         ("windows", [5.0], "'all' or a list of int"),
         ("windows", [True], "'all' or a list of int"),
         ("MAX_FEATURES", 0, "or None"),
+        ("windows", np.array([1, 5]), "'all' or a list of int"),
+        ("families", np.array(["book", "flow"]), "'all' or a list of str"),
+        ("num_leaves", np.array(7), "a whole number from 2 to 64"),
+        ("num_leaves", np.array([7]), "a whole number from 2 to 64"),
+        ("min_data_in_leaf", np.array([1, 5]), "or 'auto'"),
+        ("MAX_FEATURES", np.array([1, 5]), "or None"),
+        ("STOP_LOSS_PCT", np.array([0.1, 0.2]), "a number from"),
+        ("KIND", np.array(["fixed_horizon"]), "one of 'fixed_horizon'"),
+        ("VOLATILITY_BASED_SL", np.array([True]), "one of True, False"),
         ("HORIZON_S", 0, "a number from 0.001"),
     ],
 )
@@ -367,12 +376,123 @@ def test_any_value_is_taken_as_it_is_or_refused_by_name(where, value):
     except ConfigError as error:
         message = str(error)
     assert message.startswith(f"{key} is {value!r}; it must be ")
-    assert loaded is None or value_of(loaded, section, key) is value
+    if loaded is not None:
+        found = value_of(loaded, section, key)
+        assert found == value if isinstance(value, list) else found is value
 
 
-@pytest.mark.parametrize("value", [np.float64(0.01), 0.01])
-def test_numbers_of_numpy_that_are_floats_are_floats(value):
-    assert load_config(None, {"STOP_LOSS_PCT": value}).risk.STOP_LOSS_PCT == 0.01
+@pytest.mark.parametrize(
+    ("section", "key", "value", "plain"),
+    [
+        ("risk", "STOP_LOSS_PCT", np.float64(0.01), 0.01),
+        ("risk", "STOP_LOSS_PCT", np.float32(0.25), 0.25),
+        ("risk", "STOP_LOSS_PCT", np.longdouble(0.25), 0.25),
+        ("risk", "LOT_SIZE", np.int64(2), 2),
+        ("model", "num_leaves", np.int64(7), 7),
+        ("model", "num_leaves", np.uint8(7), 7),
+        ("model", "num_class", np.int64(3), 3),
+        ("model", "min_data_in_leaf", np.int32(7), 7),
+        ("risk", "VOLATILITY_BASED_SL", np.False_, False),
+        ("target", "KIND", np.str_("triple_barrier"), "triple_barrier"),
+        ("feature", "windows", [np.int64(1), 5], [1, 5]),
+        ("feature", "families", (np.str_("book"),), ("book",)),
+    ],
+)
+def test_scalars_of_numpy_are_stored_as_plain_ones(section, key, value, plain):
+    found = value_of(load_config(None, {key: value}), section, key)
+    assert found == plain
+    assert type(found) is type(plain)
+    if isinstance(plain, (list, tuple)):
+        assert [type(item) for item in found] == [type(item) for item in plain]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_leaves", np.float64(7)),
+        ("num_leaves", np.int64(65)),
+        ("num_leaves", np.True_),
+        ("STOP_LOSS_PCT", np.float64("nan")),
+        ("STOP_LOSS_PCT", np.False_),
+        ("windows", [np.float64(5.0)]),
+        ("LOT_SIZE", np.longdouble("inf")),
+        ("LOT_SIZE", np.complex128(1)),
+        ("HORIZON_S", np.timedelta64(60, "s")),
+    ],
+)
+def test_scalars_of_numpy_have_the_ranges_of_plain_ones(key, value):
+    with pytest.raises(ConfigError, match=f"^{key} is .*; it must be "):
+        load_config(None, {key: value})
+
+
+def test_arrays_are_refused_by_the_engine_too():
+    with pytest.raises(ConfigError, match="windows is array"):
+        create_ml_engine(windows=np.array([1, 5]))
+
+
+@pytest.mark.parametrize("overrides", [0, "", [], np.array([1, 2]), ("num_leaves", 3)])
+def test_overrides_that_are_no_mapping_are_refused(overrides):
+    with pytest.raises(ConfigError, match="they must be a mapping"):
+        load_config(None, overrides)
+
+
+def test_a_list_given_is_copied():
+    windows = [1, 5]
+    loaded = load_config(None, {"windows": windows})
+    windows.append("tomorrow")
+    assert loaded.feature.windows == [1, 5]
+
+
+# ---- published defaults -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("section", "key"), [place for place in KEYS if place[1] != "num_class"])
+def test_a_published_default_that_is_changed_holds_from_then_on(section, key, monkeypatch):
+    published = getattr(config, f"{section.upper()}_CONFIG")
+    before = load_config()
+    monkeypatch.setitem(published, key, another_value(section, key))
+    assert load_config() == Config().override({key: another_value(section, key)})
+    assert load_config(None, {key: DEFAULTS[section][key]}) == before == Config()
+    monkeypatch.undo()
+    assert load_config() == before
+
+
+def test_a_file_outranks_a_published_default(tmp_path, monkeypatch):
+    monkeypatch.setitem(config.RISK_CONFIG, "STOP_LOSS_PCT", 0.1)
+    monkeypatch.setitem(config.MODEL_CONFIG, "num_leaves", 7)
+    path = tmp_path / "bot.toml"
+    path.write_text("STOP_LOSS_PCT = 0.05\n", encoding="utf-8")
+    loaded = create_ml_engine(path).config
+    assert (loaded.risk.STOP_LOSS_PCT, loaded.model.num_leaves) == (0.05, 7)
+
+
+def test_a_published_dictionary_may_be_replaced(monkeypatch):
+    monkeypatch.setattr(config, "RISK_CONFIG", {"STOP_LOSS_PCT": 0.1})
+    assert load_config() == Config().override({"STOP_LOSS_PCT": 0.1})
+
+
+def test_a_published_list_may_change_later(monkeypatch):
+    monkeypatch.setitem(config.FEATURE_CONFIG, "windows", [1, 5])
+    loaded = load_config()
+    config.FEATURE_CONFIG["windows"].append(30)
+    assert loaded.feature.windows == [1, 5]
+    assert load_config().feature.windows == [1, 5, 30]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("STOP_LOSS_PCT", 4.0, "STOP_LOSS_PCT is 4.0; it must be a number from"),
+        ("STOP_LOSS_PCT", np.array([0.1, 0.2]), "STOP_LOSS_PCT is array"),
+        ("STOP_LOS_PCT", 0.1, "unknown setting 'STOP_LOS_PCT' in section risk"),
+    ],
+)
+def test_a_wrong_published_default_is_refused_by_name(key, value, message, monkeypatch):
+    monkeypatch.setitem(config.RISK_CONFIG, key, value)
+    with pytest.raises(ConfigError) as refused:
+        load_config()
+    assert str(refused.value).startswith("default changed in alphaseeker.config: ")
+    assert message in str(refused.value)
 
 
 # ---- files --------------------------------------------------------------------------------------
@@ -385,6 +505,7 @@ def test_numbers_of_numpy_that_are_floats_are_floats(value):
         (b"num_leaves = 15\nnum_leaves = 7\n", "is not TOML"),
         (b"num_leaves: 15\n", "is not TOML"),
         (b"\xff\xfe\x00", "is not TOML"),
+        (b"num_leaves = " + b"9" * 5000, "is not TOML"),
         (b"num_leafs = 15\n", "unknown setting 'num_leafs'; the nearest known one is num_leaves"),
         (b"[risk]\nSTOP_LOSS_PCT = nan\n", "STOP_LOSS_PCT is nan; it must be"),
         (b"[risk.deeper]\nSTOP_LOSS_PCT = 0.1\n", "unknown setting 'deeper' in section risk"),
@@ -405,6 +526,15 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path):
         with pytest.raises(ConfigError, match="cannot be read") as refused:
             load_config(path)
         assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("path", [5, True, "", b"bot.toml", {"num_leaves": 7}, ["a"], "a\0b"])
+def test_a_path_that_is_none_is_refused(path):
+    for load in (load_config, create_ml_engine):
+        with pytest.raises(ConfigError) as refused:
+            load(path)
+        assert str(refused.value).startswith(f"config_path is {path!r}; it must be the path")
+        assert "config={...}" in str(refused.value)
 
 
 def test_an_empty_file_and_one_with_a_byte_order_mark(tmp_path):

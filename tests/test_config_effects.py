@@ -218,20 +218,23 @@ def test_bucket_s(market):
 
 def test_chunk_rows(market, tmp_path, monkeypatch):
     sizes = []
-    real = readers._pieces
+    real = readers.TickAssembler.pieces
 
-    def spy(blocks, chunk_rows, symbol):
-        for piece in real(blocks, chunk_rows, symbol):
+    def spy(assembler, block, origin):
+        for piece in real(assembler, block, origin):
             sizes.append(len(piece))
             yield piece
 
-    monkeypatch.setattr(readers, "_pieces", spy)
+    monkeypatch.setattr(readers.TickAssembler, "pieces", spy)
     path = tmp_path / "ticks.csv"
     market.head(1_000).to_csv(path, index=False)
+    pieces = []
     for rows in (100, 1_000):
         sizes.clear()
         judge_source(str(path), load_config(None, {"CHUNK_ROWS": rows}))
-        assert max(sizes) == rows
+        assert sum(sizes) == 1_000
+        pieces.append(len(sizes))
+    assert pieces[0] > pieces[1]
 
 
 def selected(market, **settings):

@@ -105,6 +105,56 @@ def test_the_risk_managers_position_translates_signals(engine, market, model_say
     assert answer["signal_strength"] > 0.9
 
 
+def test_changing_one_setting_leaves_a_replaced_risk_managers_others(engine):
+    engine.risk_manager = RiskManager({"custom_stop_loss": 0.003, "MAX_POSITION_SIZE": 0.1})
+    engine.update_config({"MAX_DAILY_LOSS": 0.05})
+    config = engine.risk_manager.config
+    assert (config.custom_stop_loss, config.MAX_POSITION_SIZE) == (0.003, 0.1)
+    assert config.MAX_DAILY_LOSS == 0.05
+
+
+def test_new_limits_keep_warm_streams(engine, market):
+    rows = market.head(420).to_dict("records")
+    for row in rows[:400]:
+        engine.predict(row, replay=True)
+    engine.update_config({"MAX_GAP_S": 5.0, "ENABLE_CACHING": False})
+    assert engine.predict(rows[400], replay=True)["ready"]
+    assert not engine.session("SIMULATED").caching
+    late = {**rows[401], "timestamp": rows[401]["timestamp"].value + 20 * 10**9}
+    with pytest.raises(DataError):
+        engine.predict(late, replay=True)  # another form of time stamp
+    late["timestamp"] = rows[419]["timestamp"]
+    assert engine.predict(late, replay=True)["filter_reason"] == "stale"
+
+
+def test_an_answer_belongs_to_whoever_asked(engine):
+    answer = engine.predict(tick(0), replay=True)
+    answer["probabilities"]["BUY"] = answer["signal"] = 99
+    assert engine.history[-1]["signal"] == 0
+    assert engine.history[-1]["probabilities"]["BUY"] < 1.0
+
+
+@pytest.mark.parametrize("path", [None, 5])
+def test_a_model_path_that_is_none(engine, path):
+    with pytest.raises(ModelError, match="path"):
+        engine.load_model(path)
+
+
+@pytest.mark.parametrize("symbol", [5, None, ["a"]])
+def test_a_symbol_must_be_text(engine, symbol):
+    with pytest.raises(DataError, match="symbol"):
+        engine.session(symbol)
+
+
+def test_the_price_column_of_the_training_is_remembered(market, tmp_path):
+    renamed = market.rename(columns={"close": "last"})
+    engine = AlphaSeekerMLEngine(load_config(None, QUICK))
+    engine.train_model(renamed, "last", tmp_path / "m.joblib")
+    assert engine.predict_batch(renamed.head(5))
+    assert engine.warm_up(renamed.head(5))["SIMULATED"]["accepted"] == 5
+    assert engine.evaluate(renamed)["n_rows"] > 100
+
+
 def test_fills_and_reconciliation_reach_the_risk_manager(engine):
     engine.on_fill({"id": "1", "symbol": "X", "side": "BUY", "size": 1.0, "price": 100.0})
     assert engine.risk_manager.position_side("X") == "LONG"

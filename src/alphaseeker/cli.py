@@ -32,8 +32,6 @@ from alphaseeker.features.documentation import render_catalogue
 
 __all__ = ["app", "main"]
 
-logger = logging.getLogger(__name__)
-
 
 def _with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
@@ -121,13 +119,13 @@ def _say_evaluation(evaluation: dict[str, Any]) -> None:
 @app.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
-@_with_price_column
+@click.option("--price-col", help="Column read as the last price; that of the training by default.")
 @_with_settings
 @_with_json
 def evaluate(
     model: Path,
     data: str,
-    price_col: str,
+    price_col: str | None,
     config_path: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -177,12 +175,14 @@ def evaluate_factors(
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path), help="Write one JSON object a row.")
+@click.option("--price-col", help="Column read as the last price; that of the training by default.")
 @_with_settings
 @_with_json
 def predict(
     model: Path,
     data: str,
     out: Path | None,
+    price_col: str | None,
     config_path: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -190,7 +190,7 @@ def predict(
     """Give the signals of MODEL on every row of DATA, as one time series a symbol."""
     engine = _engine(config_path, settings)
     engine.load_model(model)
-    answers = engine.predict_batch(data)
+    answers = engine.predict_batch(data, price_col=price_col)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("w", encoding="utf-8") as file:
@@ -259,13 +259,14 @@ def doctor(
 
 @app.command()
 @click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--clean", is_flag=True, help="Delete what other versions left in the cache.")
 @_with_json
-def warmup(model: Path | None, as_json: bool) -> None:
+def warmup(model: Path | None, clean: bool, as_json: bool) -> None:
     """Compile every kernel ahead; with MODEL, load and verify it too."""
     from alphaseeker._jit import cache_status, clear_cache
     from alphaseeker.inference.warm import compile_kernels
 
-    removed = clear_cache(stale_only=True)
+    removed = clear_cache(stale_only=True) if clean else 0
     seconds = compile_kernels()
     if model is not None:
         AlphaSeekerMLEngine().load_model(model)
@@ -277,7 +278,13 @@ def warmup(model: Path | None, as_json: bool) -> None:
 
 
 @app.command()
-@click.option("--rows", default=43_200, show_default=True, help="Simulated seconds.")
+@click.option(
+    "--rows",
+    type=click.IntRange(5_000, 5_000_000),
+    default=43_200,
+    show_default=True,
+    help="Simulated seconds.",
+)
 @click.option("--seed", default=7, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @_with_json
@@ -313,7 +320,7 @@ def main() -> None:
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except AlphaSeekerError as error:
-        click.echo(f"error: {error}", err=True)
+    except (AlphaSeekerError, OSError, MemoryError) as error:
+        click.echo(f"error: {str(error) or type(error).__name__}", err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

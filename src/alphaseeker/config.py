@@ -2,20 +2,27 @@
 
 Settings stand in sections. A section is a frozen dataclass whose fields are the public keys; its
 defaults are also published as a dictionary (``MODEL_CONFIG`` ...). No key stands in two sections,
-so an override may be flat. Overrides come as one flat or
-nested mapping, a TOML file or keyword arguments; they are checked once, here at the edge.
+so an override may be flat. Overrides come as one flat or nested mapping, a TOML file or keyword
+arguments; they are checked once, here at the edge. Scalars of NumPy become plain numbers.
+
+The published dictionaries are where ``load_config`` starts: a default changed there, as by
+``RISK_CONFIG["STOP_LOSS_PCT"] = 0.01``, is checked like any override and holds for every
+configuration that is loaded afterwards. One already loaded stays as it is.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from alphaseeker.errors import ConfigError
 
@@ -54,8 +61,8 @@ def _number(
     allowed += "".join(f", or {word!r}" for word in words)
 
     def check(value: Any) -> str | None:
-        if any(value is word or (isinstance(word, str) and value == word) for word in words):
-            return None
+        if value is None or isinstance(value, str):
+            return None if value in words else allowed
         right_type = isinstance(value, int if integer else (int, float))
         if right_type and not isinstance(value, bool) and low <= value <= high:
             # Not isfinite(), which fails on whole numbers beyond any float.
@@ -80,8 +87,8 @@ def _all_or_list(item_type: type) -> Check:
     allowed = f"'all' or a list of {item_type.__name__}"
 
     def check(value: Any) -> str | None:
-        if value == "all":
-            return None
+        if isinstance(value, str):
+            return None if value == "all" else allowed
         good = isinstance(value, (list, tuple)) and len(value) > 0
         return None if good and all(type(item) is item_type for item in value) else allowed
 
@@ -97,12 +104,26 @@ _FRACTION = _number(0.0, 1.0)
 _NOT_NEGATIVE = _number(0.0)
 
 
+def _plain(value: Any) -> Any:
+    """Return scalars of NumPy as plain ones, a copy of a list, anything else as it is."""
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, (np.integer, np.bool_, np.str_)):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
 class _Section:
     """Checks every field on construction."""
 
     def __post_init__(self) -> None:
         for item in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, item.name)
+            given = getattr(self, item.name)
+            value = _plain(given)
+            if value is not given:
+                object.__setattr__(self, item.name, value)
             allowed = item.metadata["check"](value)
             if allowed is not None:
                 raise ConfigError(f"{item.name} is {value!r}; it must be {allowed}")
@@ -301,29 +322,42 @@ def _unknown(key: Any, known: Iterable[str], where: str) -> str:
 
 
 def load_config(
-    config_path: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+    config_path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Config:
-    """Return the defaults, overridden by a TOML file and then by ``overrides``.
+    """Return the published defaults, overridden by a TOML file and then by ``overrides``.
 
     Raises
     ------
     ConfigError
-        The file cannot be read or is not TOML, a key is unknown, or a value is out of range.
+        The path is none, the file cannot be read or is not TOML, a key is unknown, or a value is
+        out of range, in a published dictionary too.
     """
-    config = Config()
+    try:
+        config = Config().override(_published())
+    except ConfigError as error:
+        raise ConfigError(f"default changed in alphaseeker.config: {error}") from error
     if config_path is not None:
+        settings = _read_toml(config_path)
         try:
-            text = Path(config_path).read_text(encoding="utf-8-sig")
-            config = config.override(tomllib.loads(text))
-        except OSError as error:
-            raise ConfigError(
-                f"configuration file {config_path} cannot be read: {error.strerror}"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"configuration file {config_path} is not TOML: {error}") from error
+            config = config.override(settings)
         except ConfigError as error:
             raise ConfigError(f"configuration file {config_path}: {error}") from error
-    return config.override(overrides) if overrides else config
+    return config if overrides is None else config.override(overrides)
+
+
+def _read_toml(config_path: str | os.PathLike[str]) -> dict[str, Any]:
+    path = os.fspath(config_path) if isinstance(config_path, (str, os.PathLike)) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ConfigError(
+            f"config_path is {config_path!r}; it must be the path of a TOML file. Settings in a "
+            "dictionary are given as config={...}"
+        )
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, not TOML, or a number of too many digits
+        raise ConfigError(f"configuration file {path} is not TOML: {error}") from error
 
 
 MODEL_CONFIG: dict[str, Any] = asdict(ModelConfig())
@@ -335,3 +369,17 @@ DATA_CONFIG: dict[str, Any] = asdict(DataConfig())
 FEATURE_CONFIG: dict[str, Any] = asdict(FeatureConfig())
 FACTOR_CONFIG: dict[str, Any] = asdict(FactorConfig())
 MONITORING_CONFIG: dict[str, Any] = asdict(MonitoringConfig())
+
+
+def _published() -> dict[str, dict[str, Any]]:
+    return {
+        "model": MODEL_CONFIG,
+        "risk": RISK_CONFIG,
+        "inference": INFERENCE_CONFIG,
+        "target": TARGET_CONFIG,
+        "split": SPLIT_CONFIG,
+        "data": DATA_CONFIG,
+        "feature": FEATURE_CONFIG,
+        "factor": FACTOR_CONFIG,
+        "monitoring": MONITORING_CONFIG,
+    }

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alphaseeker._jit import clear_cache
 from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
+from alphaseeker.errors import AlphaSeekerError, ModelError
 from alphaseeker.features.catalogue import schema_hash
 from alphaseeker.inference.answers import inference_performance
 from alphaseeker.inference.health import drift, health, model_info
 from alphaseeker.inference.live import LivePrediction
 from alphaseeker.inference.pool import SessionPool
-from alphaseeker.inference.served_model import serve
+from alphaseeker.inference.served_model import ServedModel, serve
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.state_file import read_state, write_state
 from alphaseeker.inference.warm import compile_path
@@ -66,11 +69,6 @@ def create_ml_engine(
 class AlphaSeekerMLEngine:
     """Trains a model, serves it to any number of symbols, and manages the risk.
 
-    Parameters
-    ----------
-    config
-        All settings; the defaults by default.
-
     Attributes
     ----------
     risk_manager
@@ -80,15 +78,13 @@ class AlphaSeekerMLEngine:
     """
 
     def __init__(self, config: Config | None = None) -> None:
-        self.config = config or Config()
+        self.config = config or load_config()
         self.risk_manager: RiskManager = RiskManager(self.config.risk)
         self.history: deque[dict[str, Any]] = deque(maxlen=self.config.inference.HISTORY_SIZE)
         self._pool = SessionPool(self.config.inference)
         self._live = LivePrediction(
             self._pool, self.config, lambda symbol: self.risk_manager.position_side(symbol)
         )
-
-    # ---- model -------------------------------------------------------------------------------
 
     def train_model(
         self,
@@ -100,7 +96,8 @@ class AlphaSeekerMLEngine:
     ) -> dict[str, Any]:
         """Train a model on ``data``, evaluate it on the held-back part, and save it.
 
-        Where no model serves yet, the new one does; otherwise call ``load_model``.
+        Where no model serves yet, the new one does; otherwise call ``load_model``. An older file
+        at ``model_path`` is kept beside it with its time stamp.
 
         Parameters
         ----------
@@ -109,8 +106,7 @@ class AlphaSeekerMLEngine:
         price_col
             Column read as ``close``.
         model_path
-            Where to save it; ``models/trading_model.joblib`` by default. An older file is kept
-            beside it with its time stamp.
+            Where to save it; ``models/trading_model.joblib`` by default.
         on_progress
             Called with a stage, steps done and steps in all.
 
@@ -131,20 +127,18 @@ class AlphaSeekerMLEngine:
 
         run = train_source(data, self.config, price_col=price_col, on_progress=on_progress)
         path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
-        if not self._pool.has_model:
+        if self._pool.loaded is None:
             self.load_model(path)
         outcome = save_outcome(run, path, backend=self.config.inference.BACKEND)
         for warning in outcome["results"]["warnings"]:
             logger.warning("%s", warning)
         return outcome
 
-    def evaluate(self, data: Any, price_col: str = "close") -> dict[str, Any]:
+    def evaluate(self, data: Any, price_col: str | None = None) -> dict[str, Any]:
         """Evaluate the loaded model on the rows of ``data`` after its training part.
 
         Raises
         ------
-        StateError
-            No model is loaded.
         DataError
             The data cannot be read, or holds too few rows after the training part.
         """
@@ -168,14 +162,13 @@ class AlphaSeekerMLEngine:
         ModelError
             The file cannot be trusted or served; a running model keeps serving.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise ModelError(f"path is {path!r}; it must be the path of a model file")
         model = serve(load_artifact(path, schema_hash=schema_hash), self.config.inference)
         compile_path(model)
-        for symbol in self._pool.serve(model):
-            logger.warning("%r must warm up again: the new model has other buckets", symbol)
+        self._serve(model)
         logger.info("model %s serves by %s", path, model.predictor.name)
         return True
-
-    # ---- prediction --------------------------------------------------------------------------
 
     def session(self, symbol: str = "") -> Session:
         """Return the live session of ``symbol``; the same object at every call.
@@ -213,10 +206,12 @@ class AlphaSeekerMLEngine:
             No model is loaded.
         """
         answer = self._live.predict(market_data, position, replay)
-        self.history.append(answer)
+        self.history.append({**answer, "probabilities": dict(answer["probabilities"])})
         return answer
 
-    def predict_batch(self, data: Any, position: str = "FLAT") -> list[dict[str, Any]]:
+    def predict_batch(
+        self, data: Any, position: str = "FLAT", *, price_col: str | None = None
+    ) -> list[dict[str, Any]]:
         """Return one answer a row, as ``predict`` would give one after the other.
 
         The rows are a time series of their own for each symbol: live sessions are neither read
@@ -228,6 +223,8 @@ class AlphaSeekerMLEngine:
             List of market data dictionaries, frame, or path.
         position
             As in ``predict``, for all rows.
+        price_col
+            Column read as ``close``; that of the training by default.
 
         Raises
         ------
@@ -236,7 +233,7 @@ class AlphaSeekerMLEngine:
         StateError
             No model is loaded.
         """
-        return self._live.predict_batch(data, position)
+        return self._live.predict_batch(data, position, price_col)
 
     batch_predict = predict_batch
 
@@ -245,11 +242,13 @@ class AlphaSeekerMLEngine:
     ) -> Iterator[dict[str, Any]]:
         """Return an iterator over the answers to a replay, ``BATCH_SIZE`` rows a step.
 
-        The live sessions go on through the rows, as if by ``predict(tick, replay=True)``.
+        Live sessions go on through the rows, as if by ``predict(tick, replay=True)``.
         """
         return self._live.predict_stream(ticks, position)
 
-    def warm_up(self, history: Any, symbol: str | None = None) -> dict[str, Any]:
+    def warm_up(
+        self, history: Any, symbol: str | None = None, *, price_col: str | None = None
+    ) -> dict[str, Any]:
         """Feed past ticks to the live sessions, so that signals are ready at the first live one.
 
         Parameters
@@ -258,23 +257,26 @@ class AlphaSeekerMLEngine:
             List of market data dictionaries, frame, or path, in time order.
         symbol
             Name for rows that carry none.
+        price_col
+            Column read as ``close``; that of the training by default.
 
         Returns
         -------
         dict
-            By symbol: ``rows, ready, warm_up_remaining_s``.
-        """
-        return self._live.warm_up(history, symbol)
+            By symbol: ``rows, accepted, refused, ready, warm_up_remaining_s``.
 
-    # ---- risk --------------------------------------------------------------------------------
+        Raises
+        ------
+        DataError
+            The history cannot be read, or more rows are malformed than DATA_CONFIG allows; the
+            live sessions are then as they were.
+        """
+        return self._live.warm_up(history, symbol, price_col)
 
     def manage_risk(
         self, market_data: Mapping[str, Any], signal: Mapping[str, Any], account_balance: float
     ) -> dict[str, Any]:
-        """Check exits and limits, and decide what to do about ``signal``.
-
-        See ``RiskManager.manage``.
-        """
+        """Check exits and limits, decide about ``signal``; see ``RiskManager.manage``."""
         return self.risk_manager.manage(market_data, signal, account_balance)
 
     def on_fill(self, fill: Mapping[str, Any]) -> dict[str, Any]:
@@ -285,8 +287,6 @@ class AlphaSeekerMLEngine:
         """Take the venue's truth; see ``RiskManager.reconcile``."""
         return self.risk_manager.reconcile(position, equity)
 
-    # ---- factors -----------------------------------------------------------------------------
-
     def evaluate_factors(
         self,
         data: Any,
@@ -296,15 +296,10 @@ class AlphaSeekerMLEngine:
     ) -> dict[str, Any]:
         """Grade every feature as a predictor of the forward return; see ``factors.evaluation``.
 
-        Returns
-        -------
-        dict
-            ``success, factor_results, top_factors, report, report_path``.
-
         Raises
         ------
         DataError
-            The data cannot be read or is too bad.
+            The data cannot be read, is too bad or too short.
         """
         from alphaseeker.training.factor_run import evaluate_factor_source
 
@@ -312,32 +307,28 @@ class AlphaSeekerMLEngine:
             data, self.config, price_col=price_col, on_progress=on_progress
         )
 
-    # ---- state and statistics ----------------------------------------------------------------
-
     def get_performance_stats(self) -> dict[str, Any]:
         """Return counts, latencies, the model's facts, risk metrics and drift."""
         sessions = self._pool.sessions()
-        model = self._pool.model if self._pool.has_model else None
         return {
             "inference_performance": inference_performance(
                 sessions, target_ms=self.config.inference.TARGET_LATENCY_MS
             ),
-            "model_info": model_info(model),
+            "model_info": model_info(self._pool.loaded),
             "risk_metrics": self.risk_manager.metrics(),
-            "drift": drift(model, sessions, self.config),
+            "drift": drift(self._pool.loaded, sessions, self.config),
         }
 
     def health_check(self) -> dict[str, Any]:
         """Return a status and a sentence for every component, and the worst of them."""
-        model = self._pool.model if self._pool.has_model else None
-        return health(self.config, model, self._pool.sessions(), self.risk_manager)
+        return health(self.config, self._pool.loaded, self._pool.sessions(), self.risk_manager)
 
     def save_state(self, path: str | Path) -> Path:
         """Save every session's and the risk manager's state, to go on from bit for bit.
 
         Raises
         ------
-        ModelError
+        StateError
             The file cannot be written.
         """
         snapshots = {session.symbol: session.snapshot() for session in self._pool.sessions()}
@@ -346,19 +337,22 @@ class AlphaSeekerMLEngine:
     def load_state(self, path: str | Path) -> bool:
         """Take up the state that ``save_state`` wrote.
 
+        The risk manager's comes first and stands by itself: a stream that cannot be taken up
+        again (another model, another version) is logged and warms up anew.
+
         Raises
         ------
         StateError
-            The file is damaged, or of another version or model; nothing is changed then.
+            The file is damaged, or the risk manager's state is of another version; nothing is
+            changed then.
         """
         snapshots, risk = read_state(path)
-        restored = []
-        for symbol, snapshot in snapshots.items():
-            session = self._pool.fresh(symbol)
-            session.restore(snapshot)
-            restored.append(session)
         self.risk_manager.restore_bytes(risk)
-        self._pool.adopt(restored)
+        for symbol, snapshot in snapshots.items():
+            try:
+                self._pool.get(symbol).restore(snapshot)
+            except AlphaSeekerError as error:
+                logger.warning("the stream of %r begins anew: %s", symbol, error)
         return True
 
     def update_config(self, settings: Mapping[str, Any]) -> None:
@@ -370,25 +364,34 @@ class AlphaSeekerMLEngine:
             A key is unknown or a value out of range; nothing is changed then.
         """
         changed = self.config.override(settings)
-        model = None
-        if self._pool.has_model and changed.inference != self.config.inference:
-            model = serve(self._pool.model.artifact, changed.inference)
-        if changed.risk != self.config.risk:
-            self.risk_manager.configure(changed.risk)
+        model = self._pool.loaded
+        if model is not None and changed.inference != self.config.inference:
+            model = serve(model.artifact, changed.inference)
+        before = asdict(self.config.risk)
+        risk = {k: v for k, v in asdict(changed.risk).items() if v != before[k]}
+        if risk:
+            self.risk_manager.configure(risk)
         self.config = changed
         self.history = deque(self.history, maxlen=changed.inference.HISTORY_SIZE)
         self._pool.config = changed.inference
         self._live.config = changed
-        if model is not None:
-            self._pool.serve(model)
+        for session in self._pool.sessions():
+            session.caching = changed.inference.ENABLE_CACHING
+        if model is not None and model is not self._pool.loaded:
+            self._serve(model)
+
+    def _serve(self, model: ServedModel) -> None:
+        for symbol in self._pool.serve(model):
+            logger.warning("%r must warm up again: the new model has other buckets", symbol)
 
     def clear_history(self) -> None:
-        """Forget the answers kept and the counters; streams go on."""
+        """Forget the answers kept, the counters, and every stream's past; sessions stay open."""
         self.history.clear()
         for session in self._pool.sessions():
-            session.statistics.clear()
+            session.reset()
 
     def clear_caches(self) -> None:
-        """Forget all streams, and compiled code on disk that older versions left."""
-        self._pool.close()
+        """Forget cached scores, and compiled code on disk that other versions left."""
+        for session in self._pool.sessions():
+            session.forget_scores()
         clear_cache(stale_only=True)

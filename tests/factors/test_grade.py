@@ -117,3 +117,19 @@ def test_nothing_measured_is_e():
     grade = grade_factor(None)
     assert (grade.name, grade.total) == ("E", 0.0)
     assert set(grade.parts) == set(grade_factor(STRONG).parts)
+
+
+@pytest.mark.parametrize(
+    ("change", "confirmed"),
+    [
+        ({}, True),
+        ({"n_blocks": 3, "p_value": 0.5}, True),
+        ({"gain_p_value": 0.11}, False),
+        ({"gain_t": -8.0}, False),
+        ({"past_ic": 0.04}, False),
+        ({"past_ic": float("nan")}, False),
+    ],
+)
+def test_confirmed_is_what_trading_on_the_past_bears_out(change, confirmed):
+    assert grade_factor(replace(STRONG, **change)).confirmed is confirmed
+    assert not grade_factor(None).confirmed

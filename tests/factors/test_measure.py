@@ -1,6 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
+from alphaseeker.factors.direction import known_directions
 from alphaseeker.factors.forward_returns import forward_return, label_end
 from alphaseeker.factors.measure import measure_information, measure_trading, panel_of
 from alphaseeker.factors.portfolio import sharpe
@@ -56,10 +59,20 @@ def test_information_equals_the_oracles(panel):
 def test_trading_equals_the_oracles(panel):
     factor, cost = planted(panel, 0.3), 0.0004
     edges = oracle.block_edges(factor, panel.returns, panel.blocks, 5, 10)
-    trading = measure_trading(panel, factor, edges, direction=1.0, cost=cost)
-    position = oracle.quantile_positions(factor, panel.blocks, edges)
+    directions = np.ones(len(panel.blocks))
+    directions[:3] = math.nan, -1.0, math.nan
+    trading = measure_trading(panel, factor, edges, directions=directions, cost=cost)
+    side = oracle.quantile_positions(factor, panel.blocks, edges)
+    position, directed = side.copy(), np.full(len(side), math.nan)
+    for (start, stop), direction in zip(panel.blocks, directions, strict=True):
+        position[start:stop] *= direction
+        directed[start:stop] = direction * panel.returns[start:stop]
     returns = panel.returns
-    assert trading.spread == pytest.approx(oracle.quantile_spread(position, returns))
+    half = 0.5 * 0.01 / panel.features.mid
+    prevails = oracle.prevailing_row(panel.features.timestamp, panel.features.segment, 10 * SECOND)
+    both_sides = np.where(np.isfinite(directed), half + half[prevails], math.nan)
+    assert trading.spread_quoted == pytest.approx(oracle.quantile_costs(side, both_sides))
+    assert trading.spread == pytest.approx(oracle.quantile_spread(side, directed))
     np.testing.assert_allclose(
         trading.gains,
         oracle.block_gains(position, returns, panel.blocks) / np.nanstd(returns),
@@ -71,18 +84,19 @@ def test_trading_equals_the_oracles(panel):
     features = panel.features
     gross, net, turnover = [], [], []
     for start in range(9):
-        gains, trades, held_ns = oracle.portfolio_periods(
+        gains, trades, costs, held_ns = oracle.portfolio_periods(
             position,
-            returns,
+            features.mid,
+            cost + half,
             panel.end,
             features.timestamp,
             features.segment,
             start * 10 * SECOND // 9,
         )
-        a_year = 365 * 86_400 * SECOND * len(gains) / held_ns
+        a_year = 365 * 86_400 * SECOND * len(gains) / held_ns.sum()
         assert a_year == pytest.approx(365 * 8_640)
         gross.append(sharpe(gains, a_year))
-        net.append(sharpe(gains - cost * trades, a_year))
+        net.append(sharpe(gains - costs, a_year))
         turnover.append(trades.mean())
     assert len({round(value, 9) for value in gross}) == 9
     assert trading.sharpe == pytest.approx(np.median(gross))
@@ -95,11 +109,31 @@ def test_direction_mirrors_what_is_held(panel):
     factor = planted(panel, 0.3)
     edges = measure_information(panel, factor, 5).edges
     long, short = (
-        measure_trading(panel, factor, edges, direction=side, cost=0.0) for side in (1.0, -1.0)
+        measure_trading(panel, factor, edges, directions=np.full(len(panel.blocks), side), cost=0.0)
+        for side in (1.0, -1.0)
     )
     for name in ("spread", "past_ic", "sharpe"):
         assert getattr(short, name) == pytest.approx(-getattr(long, name))
     assert short.turnover == long.turnover
+
+
+def test_what_comes_later_changes_nothing_before(panel):
+    factor = planted(panel, 0.1)
+    later = np.where(np.arange(4000) < 2000, factor, -3.0 * factor)
+    both = []
+    for values in (factor, later):
+        information = measure_information(panel, values, 5)
+        (directions,) = known_directions(
+            [information.ics], [panel.block_starts], [panel.block_known_at]
+        )
+        both.append(
+            measure_trading(panel, values, information.edges, directions=directions, cost=0.0)
+        )
+    before = panel.blocks[:, 1] <= 2000
+    np.testing.assert_array_equal(both[0].gains[before], both[1].gains[before])
+    assert np.isnan(both[0].gains[:2]).all()
+    assert np.isfinite(both[0].gains[2:]).all()
+    assert not np.array_equal(both[0].gains[~before], both[1].gains[~before])
 
 
 def test_segment_shorter_than_half_a_block_has_no_block(make_block, random_walk):

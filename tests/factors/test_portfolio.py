@@ -12,6 +12,7 @@ from alphaseeker.factors.portfolio import (
     calmar,
     max_drawdown,
     portfolio_periods,
+    quantile_costs,
     quantile_positions,
     quantile_spread,
     sharpe,
@@ -126,44 +127,89 @@ def test_rows_between_stand_in_for_an_empty_quantile(position, spread):
     assert oracle.quantile_spread(position, returns) == pytest.approx(spread, nan_ok=True)
 
 
+def test_costs_of_the_spread_are_those_of_both_trades():
+    position = np.array([1.0, 1, 0, -1, math.nan, 1])
+    costs = np.array([0.02, 0.04, 9.0, 0.01, 9.0, math.nan])
+    assert quantile_costs(position, costs) == pytest.approx(0.03 + 0.01)
+    assert quantile_costs(position[:3], costs[:3]) == pytest.approx(0.03 + 9.0)
+    assert math.isnan(quantile_costs(position[2:3], costs[2:3]))
+    rng = np.random.default_rng(4)
+    position, costs = rng.integers(-1, 2, 200).astype(float), rng.random(200)
+    assert quantile_costs(position, costs) == pytest.approx(oracle.quantile_costs(position, costs))
+
+
+def held(seed):
+    """What `portfolio_periods` takes: positions (some unknown), prices, costs, ends, times."""
+    factor, _, end, timestamp, segment = sample(seed)
+    rng = np.random.default_rng(seed + 50)
+    price = np.exp(0.01 * np.cumsum(rng.standard_normal(len(factor))))
+    return np.round(np.tanh(factor)), price, rng.random(len(factor)), end, timestamp, segment
+
+
 @pytest.mark.parametrize("delay", [0, 4, 9, 1000])
 @pytest.mark.parametrize("seed", range(3))
 def test_periods_equal_the_oracle(seed, delay):
-    factor, returns, end, timestamp, segment = sample(seed)
-    position = np.round(np.tanh(factor))
-    ours = portfolio_periods(position, returns, end, timestamp, segment, delay)
-    plain = oracle.portfolio_periods(position, returns, end, timestamp, segment, delay)
-    np.testing.assert_allclose(ours[0], plain[0], rtol=1e-12)
-    np.testing.assert_allclose(ours[1], plain[1], rtol=1e-12)
-    assert ours[2] == plain[2]
+    ours = portfolio_periods(*held(seed), delay)
+    plain = oracle.portfolio_periods(*held(seed), delay)
+    for mine, other in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-14)
     assert (len(ours[0]) == 0) == (delay == 1000)
 
 
 def test_periods_do_not_overlap_and_pay_for_opening_and_closing():
     rows = 7
     timestamp, segment = np.arange(rows), np.zeros(rows, dtype=np.int64)
-    returns = forward_return(timestamp, np.exp(np.arange(7.0)), segment, 2)
+    price = np.array([100.0, 1, 110, 1, 99, 1, 90])
     position = np.array([1.0, 0, -1, 0, -1, 0, 0])
-    gains, trades, held = portfolio_periods(
-        position, returns, label_end(timestamp, segment, 2), timestamp, segment, 0
+    cost = np.array([0.1, 9, 0.2, 9, 0.4, 9, 0.8])
+    gains, trades, costs, lasted = portfolio_periods(
+        position, price, cost, label_end(timestamp, segment, 2), timestamp, segment, 0
     )
-    gain = math.expm1(2.0)
-    assert gains == pytest.approx([gain, -gain, -gain])
+    assert gains == pytest.approx([0.1, 0.1, 9 / 99])
     assert trades.tolist() == [1.0, 2.0, 1.0]
-    assert held == 6
+    assert costs == pytest.approx([0.1, 2 * 0.2, 0.8])
+    assert lasted.tolist() == [2, 2, 2]
+
+
+def test_what_cannot_be_held_on_is_closed_and_opened_anew():
+    timestamp, segment = np.arange(7), np.zeros(7, dtype=np.int64)
+    position = np.array([1.0, 1, math.nan, math.nan, 1, 1, 1])
+    cost = np.array([1.0, 9, 2, 9, 3, 9, 4])
+    gains, trades, costs, _ = portfolio_periods(
+        position, np.ones(7), cost, label_end(timestamp, segment, 2), timestamp, segment, 0
+    )
+    assert gains.tolist() == [0.0, 0.0]
+    assert trades.tolist() == [2.0, 2.0]
+    assert costs.tolist() == [1.0 + 2.0, 3.0 + 4.0]
+
+
+@pytest.mark.parametrize("pace", ["jitter", "events"])
+def test_no_move_is_nobodys(pace):
+    """Holding all the time earns what the price did, wherever the periods end."""
+    rng = np.random.default_rng(6)
+    steps = 60_000 + rng.integers(-5, 6, 500) if pace == "jitter" else rng.integers(0, 50_000, 500)
+    timestamp, segment = np.cumsum(steps), np.zeros(500, dtype=np.int64)
+    price = 100.0 * np.exp(np.cumsum(0.01 * rng.standard_normal(500)))
+    end = label_end(timestamp, segment, 60_000)
+    zeros = np.zeros(500)
+    gains, _, _, lasted = portfolio_periods(np.ones(500), price, zeros, end, timestamp, segment, 0)
+    last = int(np.searchsorted(timestamp, timestamp[0] + lasted.sum()))
+    assert last > 490
+    assert math.prod(1.0 + gains) == pytest.approx(price[last] / price[0])
 
 
 def test_kernels_compile_inside_another():
     @numba.njit
-    def inner(factor, returns, end, timestamp, segment, blocks, edges):
+    def inner(factor, price, cost, end, timestamp, segment, blocks, edges):
         position = quantile_positions(factor, blocks, edges)
-        gains, _, _ = portfolio_periods(position, returns, end, timestamp, segment, 0)
-        spread = quantile_spread(position, returns)
-        return gains, spread, block_gains(position, returns, blocks)
+        gains, _, _, _ = portfolio_periods(position, price, cost, end, timestamp, segment, 0)
+        spread = quantile_spread(position, price) + quantile_costs(position, cost)
+        return gains, spread, block_gains(position, price, blocks)
 
-    arrays = sample(0)
+    arrays = held(0)
     gains, spread, by_block = inner(*arrays, BLOCKS, EDGES)
     position = quantile_positions(arrays[0], BLOCKS, EDGES)
     assert np.array_equal(gains, portfolio_periods(position, *arrays[1:], 0)[0])
-    assert spread == quantile_spread(position, arrays[1])
+    both = quantile_spread(position, arrays[1]) + quantile_costs(position, arrays[2])
+    assert spread == pytest.approx(both)
     assert np.array_equal(by_block, block_gains(position, arrays[1], BLOCKS), equal_nan=True)

@@ -14,7 +14,8 @@ def test_table_has_one_line_for_each_factor_and_names_its_settings(make_block, r
     head, table = result["report"].split("\n\n")
     assert "NEXOUSDT: 8000 rows, forward return over 30 s" in head
     assert "0 of 1 tested factors significant at 0.01" in head
-    assert "net of 2 bp a side" in head
+    assert "and confirmed by trading on the past" in head
+    assert "net of 2 bp and half the quoted spread a side" in head
     lines = table.split("\n")
     assert [line.split()[0] for line in lines[1:]] == result["top_factors"]
     assert len({len(line) for line in lines}) == 1

@@ -130,7 +130,7 @@ def disagreements():
         oracle = Segment(
             *(ticks[field] for field in fields),
             bucket_s=settings.bucket_s,
-            tick_size=settings.tick_size,
+            tick_size=settings.tick_size_of(series.symbol),
         )
         found = []
         for row in rows:

@@ -29,7 +29,7 @@ def advance(records, ticks):
 
 def test_one_tick_at_a_time_gives_the_bits_of_the_loop(capture):
     for series, run in zip(capture.series, capture.runs, strict=True):
-        records = allocate_session(capture.settings)
+        records = allocate_session(capture.settings, series.symbol)
         vector = feature_vector(records)
         expected = run.values.view(np.uint32)
         for row, (timestamp, *values, session) in enumerate(series.ticks.tolist()):
@@ -42,7 +42,7 @@ def test_one_tick_at_a_time_gives_the_bits_of_the_loop(capture):
 def test_any_chunking_gives_the_same_bits(capture):
     rng = np.random.default_rng(1)
     for series, run in zip(capture.series[:3], capture.runs, strict=False):
-        records = allocate_session(capture.settings)
+        records = allocate_session(capture.settings, series.symbol)
         start = 0
         while start < len(series):
             end = start + int(rng.choice(CHUNKS))
@@ -56,11 +56,11 @@ def test_a_copy_of_the_record_goes_on_with_the_same_bits(capture):
     rng = np.random.default_rng(2)
     series, run = capture.series[0], capture.runs[0]
     cuts = np.sort(rng.integers(1, len(series), 6))
-    records = allocate_session(capture.settings)
+    records = allocate_session(capture.settings, series.symbol)
     before = 0
     for cut in cuts:
         advance(records, series.ticks[before:cut])
-        other = allocate_session(capture.settings)
+        other = allocate_session(capture.settings, series.symbol)
         other.view(np.uint8)[:] = np.frombuffer(records.tobytes(), dtype=np.uint8)
         values, _ = advance(other, series.ticks[cut : cut + 3000])
         assert values.tobytes() == run.values[cut : cut + 3000].tobytes()
@@ -70,7 +70,7 @@ def test_a_copy_of_the_record_goes_on_with_the_same_bits(capture):
 def test_symbols_interleaved_do_not_touch_each_other(capture):
     series = capture.series if len(capture.series) > 1 else [capture.series[0]] * 2
     runs = capture.runs if len(capture.runs) > 1 else [capture.runs[0]] * 2
-    records = [allocate_session(capture.settings) for _ in series]
+    records = [allocate_session(capture.settings, one.symbol) for one in series]
     for start in range(0, min(5000, max(len(one) for one in series)), 250):
         for one, run, record in zip(series, runs, records, strict=True):
             values, _ = advance(record, one.ticks[start : start + 250])

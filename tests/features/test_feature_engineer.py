@@ -161,7 +161,8 @@ def test_columns_by_name_family_and_window(frame, fitted):
 
 def test_fit_reads_the_settings_off_the_training_data(frame):
     engineer = MicrostructureFeatureEngineer().fit(frame)
-    assert engineer.settings_ == FeatureSettings(tick_size=0.01)
+    assert engineer.settings_.bucket_s == 1.0
+    assert set(engineer.settings_.tick_sizes.values()) == {0.01}
     given = MicrostructureFeatureEngineer(
         bucket_s=5, tick_size=0.005, max_gap_s=60.0, max_jump=0.1
     ).fit(frame)

@@ -37,7 +37,8 @@ def test_every_column_of_the_captures_is_its_formula(capture, disagreements):
     longest = sorted(pieces, key=lambda piece: -piece[2].sum())[:2]
     others = [pieces[index] for index in rng.permutation(len(pieces))[:SEGMENTS]]
     for series, run, inside in longest + others:
-        part = type(series)(symbol="", ticks=series.ticks[inside], rows=series.rows[inside])
+        rows = series.rows[inside]
+        part = type(series)(symbol=series.symbol, ticks=series.ticks[inside], rows=rows)
         piece = type(run)(*(column[inside] for column in run))
         rows = sampled_rows(piece.history, capture.settings.bucket_s, rng)
         assert disagreements(part, piece, rows, capture.settings) == []

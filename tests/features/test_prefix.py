@@ -24,7 +24,10 @@ def test_a_prefix_gives_the_bits_of_the_whole(capture):
 def test_another_future_changes_nothing_before_it(capture, run):
     rng = np.random.default_rng(4)
     series, whole = capture.series[0], capture.runs[0]
-    settings = {name: getattr(capture.settings, name) for name in ("bucket_s", "tick_size")}
+    settings = {
+        "bucket_s": capture.settings.bucket_s,
+        "tick_size": capture.settings.tick_size_of(series.symbol),
+    }
     for now in rng.integers(1, min(REACH, len(series)) - 1, POINTS):
         ticks = series.ticks[:REACH].copy()
         future = ticks[now + 1 :]

@@ -23,7 +23,9 @@ def test_captures_have_their_cadence_and_their_tick(capture):
             "ethusd": 0.01,
             "ltcusd": 0.01,
         }
-        assert capture.settings.tick_size <= min(ticks.values())
+        assert capture.settings.tick_sizes == ticks
+        assert capture.settings.tick_size_of("ltcusd") == 0.01
+        assert np.isnan(capture.settings.tick_size_of("a symbol that it never saw"))
     else:
         assert (capture.settings.bucket_s, capture.settings.tick_size) == FITTED[capture.name]
 
@@ -77,7 +79,10 @@ def test_configuration_has_its_effect(make_series):
     changes = {"BUCKET_S": 5, "MAX_GAP_S": 120.0, "MAX_JUMP": 0.5}
     settings = fit_settings(series, Config().override(changes))
     assert (settings.bucket_s, settings.max_gap_s, settings.max_jump) == (5.0, 120.0, 0.5)
-    assert fit_settings(series, Config()) == FeatureSettings(bucket_s=60.0, tick_size=0.1)
+    fitted = fit_settings(series, Config())
+    sizes = {series[0].symbol: 0.1}
+    assert fitted == FeatureSettings(bucket_s=60.0, tick_size=0.1, tick_sizes=sizes)
+    assert fitted.tick_size_of("another name for the only one") == 0.1
 
 
 @pytest.mark.parametrize("bucket_s", [0.0, 0.5, -1.0, 901.0, float("nan"), float("inf")])

@@ -26,7 +26,8 @@ def feed(stream, ticks):
 def test_a_stream_gives_the_bits_of_the_batch(capture):
     series, run = capture.series[0], capture.runs[0]
     count = min(len(series), 20_000)
-    rows = feed(FeatureStream("X", NAMES, capture.settings), series.ticks[:count])
+    stream = FeatureStream(series.symbol, NAMES, capture.settings)
+    rows = feed(stream, series.ticks[:count])
     accepted = (run.verdicts[:count] >= 0) & (run.verdicts[:count] < 10)
     assert rows[accepted].tobytes() == run.values[:count][accepted].tobytes()
 
@@ -115,8 +116,8 @@ def test_a_held_tick_leaves_the_features(walk):
 @pytest.mark.parametrize(
     ("position", "value", "message"),
     [
-        (0, 0, "timestamp is 0"),
-        (0, 1.7e18, "timestamp_ns is 1.7e.18; it must be an integer"),
+        (0, 0, "timestamp_ns is 0"),
+        (0, 1.7e18, "timestamp_ns is 1.7e.18 .* it must be"),
         (0, 2**63, "timestamp_ns is"),
         (0, True, "timestamp_ns is True"),
         (1, float("nan"), "bid_price is nan"),

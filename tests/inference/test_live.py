@@ -1,5 +1,6 @@
 """Every case of bad market data through ``predict``: at the first tick, warm, and after a gap."""
 
+import dataclasses
 import math
 import time
 
@@ -128,6 +129,32 @@ def test_a_missing_time_stamp_becomes_the_time_of_receipt(engine):
     assert before - 1 <= answer["market_data_timestamp"] <= time.time()
 
 
+def test_a_missing_time_stamp_goes_by_the_clock_of_the_stream(engine):
+    ahead = time.time() + 3.0
+    engine.predict(tick(0, timestamp=ahead))
+    row = tick(0, bid_volume=7.0)
+    del row["timestamp"]
+    answer = engine.predict(row)
+    assert answer["filter_reason"] == "warming_up"
+    assert answer["market_data_timestamp"] == pytest.approx(ahead, abs=1.0)
+    assert engine.predict(tick(0, timestamp=ahead + 0.5))["filter_reason"] == "warming_up"
+    with pytest.raises(DataError, match="milliseconds"):
+        engine.predict(tick(0, timestamp=int(ahead * 1000) + 9_000))
+
+
+def test_history_must_be_stamped(engine):
+    row = tick(0)
+    del row["timestamp"]
+    for call in (
+        lambda: engine.predict(row, replay=True),
+        lambda: engine.predict_batch([row]),
+        lambda: engine.warm_up([row]),
+        lambda: list(engine.predict_stream([row])),
+    ):
+        with pytest.raises(DataError, match="timestamp is missing"):
+            call()
+
+
 def test_refuses_a_time_beyond_the_clock_skew(engine):
     with pytest.raises(DataError, match="in the future"):
         engine.predict(tick(0, timestamp=time.time() + 60.0))
@@ -227,8 +254,21 @@ def test_depth_unsorted_is_mended_and_too_flat_is_refused(engine):
     engine.predict(tick(0, depth=levels), replay=True)
     counts = engine.get_performance_stats()["inference_performance"]["filter_counts"]
     assert counts["depth_repaired"] == 1
-    with pytest.raises(DataError, match="shape"):
-        engine.predict(tick(1, depth=[1.0, 2.0]), replay=True)
+    for wrong in ([1.0, 2.0], "abc", [[1, 2], [3]], {}, [[None] * 4], [[-1.0] * 4]):
+        with pytest.raises(DataError, match="depth"):
+            engine.predict(tick(1, depth=wrong), replay=True)
+        with pytest.raises(DataError, match="row 1: depth"):
+            engine.predict_batch([tick(1, depth=wrong)])
+
+
+def test_refuses_fewer_levels_than_the_model_reads(engine):
+    engine._pool.serve(dataclasses.replace(engine._pool.model, depth_levels=3))
+    two = [[100.0, 1.0, 100.01, 1.0], [99.0, 1.0, 101.0, 1.0]]
+    with pytest.raises(DataError, match="depth has 2 levels .* the model reads 3"):
+        engine.predict(tick(0, depth=two), replay=True)
+    with pytest.raises(DataError, match="depth is missing; the model reads 3"):
+        engine.predict(tick(0), replay=True)
+    engine.predict(tick(0, depth=[*two, [98.0, 1.0, 102.0, 1.0]]), replay=True)
 
 
 def test_warns_once_of_an_unknown_symbol(engine, caplog):
@@ -259,7 +299,7 @@ def test_needs_a_model():
 
 def test_symbols_do_not_mix(engine, market):
     alone = [engine.predict(tick(s, symbol="A"), replay=True) for s in range(WARM_S)]
-    engine.clear_caches()
+    engine.clear_history()
     mixed = []
     for second in range(WARM_S):
         mixed.append(engine.predict(tick(second, symbol="A"), replay=True))
@@ -272,7 +312,7 @@ def test_batch_and_stream_equal_one_by_one(engine, market):
     single = [engine.predict(row, replay=True) for row in rows]
     batch = engine.predict_batch(rows)
     frame = engine.batch_predict(market.head(400))
-    engine.clear_caches()
+    engine.clear_history()
     stream = list(engine.predict_stream(rows))
     for other in (batch, frame, stream):
         assert len(other) == len(single)
@@ -292,6 +332,42 @@ def test_batch_keeps_the_order_of_mixed_symbols(engine):
     rows = [tick(n // 2, symbol="AB"[n % 2], bid_volume=1.0 + n) for n in range(40)]
     answers = engine.predict_batch(rows)
     assert [a["symbol"] for a in answers] == [r["symbol"] for r in rows]
+
+
+def test_a_stale_tick_sent_again_is_counted_once(engine):
+    old = tick(0, timestamp=time.time() - 120.0)
+    for _ in range(4):
+        assert engine.predict(old)["filter_reason"] == "stale"
+    counts = engine.get_performance_stats()["inference_performance"]["signal_counts"]
+    assert counts == {"SELL": 0, "HOLD": 1, "BUY": 0}
+
+
+def test_a_session_named_once_goes_on_in_every_path(engine, market):
+    rows = market.head(420).drop(columns="session").to_dict("records")
+    rows[0]["session"] = "a"
+    batch = engine.predict_batch(rows)
+    live = [engine.predict(row, replay=True) for row in rows[:400]]
+    stream = list(engine.predict_stream(rows[400:]))
+    for one, two in zip(batch, live + stream, strict=True):
+        assert one["probabilities"] == two["probabilities"]
+        assert one["ready"] == two["ready"]
+
+
+def test_warming_up_refuses_bad_history(engine):
+    engine.session("")
+    before = state_of(engine)
+    bad = [tick(second, bid_price=-1.0) for second in range(50)]
+    with pytest.raises(DataError, match="row 1: bid_price"):
+        engine.warm_up(bad)
+    assert state_of(engine) == before
+    report = engine.warm_up([tick(second) for second in range(50)])
+    assert (report[""]["accepted"], report[""]["refused"]) == (50, 0)
+
+
+@pytest.mark.parametrize("source", [5, "abc", {"bid_price": 1.0}])
+def test_a_stream_must_yield_ticks(engine, source):
+    with pytest.raises(DataError, match="dictionaries"):
+        engine.predict_stream(source)
 
 
 def test_batch_refuses_bad_rows_by_number(engine):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -133,18 +134,19 @@ def test_restore_refuses_wrong_bytes(session, model, market):
     for row in quotes(market.head(10)):
         session.update(*row)
     good = session.snapshot()
-    flipped = bytearray(good)
-    flipped[500] ^= 1
-    with pytest.raises(StateError, match="checksum"):
-        session.restore(bytes(flipped))
-    for wrong in (b"", b"x" + good[1:]):
-        with pytest.raises(StateError, match="another version"):
+    for position in (500, len(good) - 20, len(good) - 6):
+        flipped = bytearray(good)
+        flipped[position] ^= 1
+        with pytest.raises(StateError, match="checksum"):
+            session.restore(bytes(flipped))
+    with pytest.raises(StateError, match="another version"):
+        session.restore(b"x" + good[1:])
+    for wrong in (b"", b"x", good[:-1], good[1:]):
+        with pytest.raises(StateError):
             session.restore(wrong)
-    with pytest.raises(StateError, match="length"):
-        session.restore(good[:-1])
     slower = dataclasses.replace(model, settings=dataclasses.replace(model.settings, bucket_s=60.0))
     with pytest.raises(StateError, match="bucket_ns"):
-        Session("", slower).restore(good)
+        Session("SIMULATED", slower).restore(good)
     assert session.snapshot() == good
 
 
@@ -163,13 +165,73 @@ def test_swapping_the_model_keeps_the_stream(session, model, market):
     rows = list(quotes(market.head(500)))
     for row in rows[:400]:
         session.update(*row)
-    assert session.swap_model(dataclasses.replace(model, needed_buckets=10))
+    assert session.hand_over(dataclasses.replace(model, needed_buckets=10))
     fresh = Session("", model)
     expected = [fresh.update(*row) for row in rows][400:]
     assert [session.update(*row) for row in rows[400:]] == expected
-    other = dataclasses.replace(model, settings=dataclasses.replace(model.settings, tick_size=9.0))
-    assert not session.swap_model(other)
-    assert session.warm_up_remaining_s == model.needed_buckets
+    sizes = {"SIMULATED": 9.0}
+    other = dataclasses.replace(
+        model, settings=dataclasses.replace(model.settings, tick_sizes=sizes)
+    )
+    assert not session.hand_over(other)
+    assert session.update(*rows[-1]).reason == "warming_up"
+
+
+def test_a_model_handed_over_by_another_thread_changes_no_signal(model, market):
+    rows = list(quotes(market.head(3_000)))
+    alone = Session("", model)
+    expected = [alone.update(*row) for row in rows]
+    session = Session("", model)
+    stop = threading.Event()
+
+    def swap():
+        while not stop.is_set():
+            session.hand_over(dataclasses.replace(model))
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        assert [session.update(*row) for row in rows] == expected
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_refused_tick_does_not_begin_its_session(session, market):
+    rows = list(quotes(market.head(400)))
+    for row in rows[:-1]:
+        session.update(*row)
+    before = session.snapshot()
+    with pytest.raises(DataError, match="bid_price"):
+        session.update(*quote(10**9, bid_price=-1.0)[:1], -1.0, *rows[-1][2:], session="other")
+    assert session.snapshot() == before
+    assert session.update(*rows[-1]).ready
+
+
+@pytest.mark.parametrize("name", [1.5, [1], True, float("nan"), b"x"])
+def test_refuses_a_session_that_is_no_name(session, name):
+    with pytest.raises(DataError, match="session"):
+        session.update(*quote(0), session=name)
+
+
+def test_a_restored_stream_repeats_its_last_signal(model, market):
+    rows = list(quotes(market.head(400)))
+    first, second = Session("", model), Session("", model)
+    for row in rows:
+        last = first.update(*row)
+    second.restore(first.snapshot())
+    assert second.update(*rows[-1]) == last
+    assert second.last_signal == last
+
+
+def test_reset_begins_anew_and_keeps_the_view(session, market):
+    view = session.features
+    rows = list(quotes(market.head(400)))
+    fresh = [session.update(*row) for row in rows]
+    session.reset()
+    assert session.statistics.predictions == 0
+    assert session.features is view
+    assert [session.update(*row) for row in rows] == fresh
 
 
 def test_a_new_session_starts_afresh(session, market):

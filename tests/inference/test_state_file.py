@@ -30,9 +30,47 @@ def test_a_damaged_file_changes_nothing(engine, tmp_path):
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 255
     path.write_bytes(raw)
+    assert [p.name for p in tmp_path.iterdir()] == ["state"]
     before = engine.session("").snapshot()
     with pytest.raises(StateError):
         engine.load_state(path)
     with pytest.raises(StateError, match="missing"):
         engine.load_state(tmp_path / "missing")
     assert engine.session("").snapshot() == before
+
+
+def test_saving_again_keeps_no_history_of_files(engine, tmp_path):
+    for second in range(3):
+        engine.predict(tick(second), replay=True)
+        engine.save_state(tmp_path / "state")
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    with pytest.raises(StateError, match="not saved"):
+        engine.save_state(tmp_path / "state" / "below")
+
+
+def test_the_risk_state_comes_back_whatever_the_streams_do(engine, market, tmp_path, caplog):
+    for row in market.head(50).to_dict("records"):
+        engine.predict(row, replay=True)
+    engine.manage_risk(market.iloc[49].to_dict(), {"signal": 1}, 10_000.0)
+    path = engine.save_state(tmp_path / "state")
+    other = AlphaSeekerMLEngine()
+    assert other.load_state(path)
+    assert other.risk_manager.position_side("SIMULATED") == "LONG"
+    assert "begins anew" in caplog.text
+
+
+def test_a_session_held_by_a_bot_is_restored_in_place(engine, market, tmp_path):
+    session = engine.session("SIMULATED")
+    for row in market.head(30).to_dict("records"):
+        engine.predict(row, replay=True)
+    path = engine.save_state(tmp_path / "state")
+    engine.clear_history()
+    engine.load_state(path)
+    assert engine.session("SIMULATED") is session
+    assert session.last_signal is not None
+
+
+@pytest.mark.parametrize("path", [None, 5])
+def test_a_path_that_is_none(engine, path):
+    with pytest.raises(StateError, match="path"):
+        engine.load_state(path)

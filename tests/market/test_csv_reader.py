@@ -309,7 +309,7 @@ def test_the_careful_way_reads_what_the_fast_way_reads(tmp_path):
     content = [f"{HEADER},session,symbol"]
     for i in range(200):
         cells = [repr(x) for x in rng.lognormal(0, 20, 6)]
-        content.append(f"{S + i}.{i:06d}," + ",".join(cells) + f",s{i % 2},ABC")
+        content.append(f"{S + i}.{i:06d}," + ",".join(cells) + f",s{i // 100},ABC")
     fast = read(tmp_path / "fast.csv", content)
     # One blank line at the end: lines and rows no longer match, so every cell is read by itself.
     slow = read(tmp_path / "slow.csv", [*content, ""])

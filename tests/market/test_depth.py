@@ -1,9 +1,11 @@
-"""Depth levels are sorted, deduplicated and counted, inside and outside compiled code."""
+"""Depth levels are read, sorted and deduplicated, inside and outside compiled code."""
 
 import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from numba import njit
 
@@ -11,9 +13,9 @@ from alphaseeker.errors import DataError
 from alphaseeker.market.depth import (
     DUPLICATED,
     UNSORTED,
+    read_depth,
     repair_depth,
     repair_depth_series,
-    require_levels,
 )
 from alphaseeker.market.readers import read_ticks
 from oracles.depth import mend_snapshot
@@ -115,18 +117,93 @@ def test_a_real_capture_is_in_order_after_one_repair():
     assert not np.any(np.diff(asks, axis=1) <= 0)
 
 
-def test_too_few_levels_are_refused_with_both_numbers():
-    require_levels(np.zeros((5, 4)), 5)
-    require_levels(np.zeros((9, 10, 4)), 5)
-    require_levels(None, 0)
-    with pytest.raises(DataError, match=r"depth has 3 levels, 5 are needed"):
-        require_levels(np.zeros((3, 4)), 5)
-    with pytest.raises(DataError, match=r"depth has 2 levels, 10 are needed.*ask_volume_10"):
-        require_levels(np.zeros((7, 2, 4)), 10)
-    with pytest.raises(DataError, match="depth has 0 levels, 1 are needed"):
-        require_levels(None, 1)
+LEVEL = [100.0, 1.0, 101.0, 2.0]
+BLANK = [NAN] * 4
+READABLE = {
+    "list": [[100, 1, 101, 2.5]],
+    "tuples": ((100.0, 1.0, 101.0, 2.5),),
+    "rows of an array": [np.array([100, 1, 101, 2.5], dtype=np.float32)],
+    "long double": np.array([[100, 1, 101, 2.5]], dtype=np.longdouble),
+    "objects": np.array([[100, np.int8(1), np.float32(101), 2.5]], dtype=object),
+    "pandas": pd.DataFrame([[100, 1, 101, 2.5]]),
+    "polars": pl.DataFrame([[100, 1, 101, 2.5]], orient="row"),
+}
 
 
-def test_another_shape_is_refused():
-    with pytest.raises(DataError, match=r"shape \(4, 5\)"):
-        require_levels(np.zeros((4, 5)), 1)
+@pytest.mark.parametrize("name", READABLE)
+def test_live_depth_is_read_from_anything_like_an_array(name):
+    levels = read_depth(READABLE[name])
+    assert levels.dtype == np.float64
+    assert levels.flags.c_contiguous
+    np.testing.assert_array_equal(levels, [[100.0, 1.0, 101.0, 2.5]])
+
+
+def test_live_depth_is_a_copy():
+    given = snapshot(LEVEL)
+    read_depth(given)[0, 0] = 5.0
+    assert given[0, 0] == 100.0
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        [LEVEL, BLANK],
+        [LEVEL, [NAN, NAN, 102.0, 0.0]],
+        [[100.0, 1.0, NAN, NAN]],
+        [[99, 1, 101, 2], [100, 1, 102, 2]],
+        [[NAN, NAN, 101, 2], [100, 1, 102, 2]],
+        [[10**30, 0, 10**31, 0]],
+    ],
+    ids=["blank", "bids end", "one side", "unsorted", "hole", "beyond int64"],
+)
+def test_live_depth_may_lack_levels(levels):
+    np.testing.assert_array_equal(read_depth(levels), np.array(levels, dtype=np.float64))
+
+
+REFUSED = {
+    "text": ("depth", "depth is a str"),
+    "text cell": ([["100", 1, 101, 2]], "depth holds <U"),
+    "text among objects": (
+        np.array([LEVEL, [99, 1, "101", 2]], dtype=object),
+        "ask_price of level 2 is '101' (str)",
+    ),
+    "bytes": ([[b"1", b"1", b"1", b"1"]], "depth holds |S1 values"),
+    "ragged": ([LEVEL, [99.0, 1.0]], "depth cannot be read as an array"),
+    "empty": ([], "depth has shape (0,)"),
+    "no levels": (np.empty((0, 4)), "depth has shape (0, 4)"),
+    "no columns": ([[]], "depth has shape (1, 0)"),
+    "dictionary": ({}, "depth is a dict"),
+    "None": (None, "depth is a NoneType"),
+    "number": (5.0, "depth is a float"),
+    "flat": (LEVEL, "depth has shape (4,)"),
+    "five columns": ([[*LEVEL, 1.0]], "depth has shape (1, 5)"),
+    "series": ([[LEVEL]], "depth has shape (1, 1, 4)"),
+    "None cell": ([LEVEL, [99.0, None, 102.0, 1.0]], "bid_volume of level 2 is None"),
+    "truth values": (np.ones((1, 4), dtype=bool), "depth holds bool values"),
+    "truth value": ([[True, 1, 10**30, 1]], "bid_price of level 1 is True (bool)"),
+    "complex": ([[1j, 1, 1, 1]], "depth holds complex128 values"),
+    "times": (np.full((1, 4), np.datetime64("2024-01-01")), "depth holds datetime64"),
+    "too large": ([[100, 10**400, 101, 2]], "bid_volume of level 1 is inf"),
+    "too large to print": ([[100, 10**5000, 101, 2]], "bid_volume of level 1 is inf"),
+    "too large for float64": (
+        np.full((1, 4), np.longdouble("1e400")),
+        "bid_price of level 1 is inf",
+    ),
+    "negative price": ([LEVEL, [-99, 1, 102, 1]], "bid_price of level 2 is -99.0"),
+    "zero price": ([LEVEL, [0, 0, 0, 0]], "bid_price of level 2 is 0.0"),
+    "infinite price": ([[100, 1, math.inf, 1]], "ask_price of level 1 is inf"),
+    "negative volume": ([[100, 1, 101, -1]], "ask_volume of level 1 is -1.0"),
+    "infinite volume": ([[100, math.inf, 101, 1]], "bid_volume of level 1 is inf"),
+    "price without volume": ([[100, 1, 101, NAN]], "ask_volume of level 1 is nan"),
+    "volume without price": ([[NAN, 1, 101, 1]], "bid_volume of level 1 is 1.0"),
+    "no price at all": ([BLANK, BLANK], "depth has no level with a price"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_live_depth_that_cannot_be_read_is_refused_with_its_place(name):
+    value, message = REFUSED[name]
+    with pytest.raises(DataError) as caught:
+        read_depth(value)
+    assert message in str(caught.value)
+    assert "shape (levels, 4)" in str(caught.value)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,7 @@ READABLE = {
     "mixed objects": pd.Series([1, float("nan"), "3"], dtype=object),
     "numpy objects": pd.Series([np.float32(1), pd.NA, np.int8(3)], dtype=object),
     "categories": pd.Series([1.0, 2.0, 3.0], dtype="category"),
+    "missing decimals": pd.Series([Decimal("NaN"), Decimal("sNaN"), Decimal(3)], dtype=object),
     "all missing": pd.Series([None, None, None], dtype=object),
 }
 
@@ -51,7 +53,9 @@ READABLE = {
 def test_unambiguous_numbers_are_read(name):
     column = READABLE[name]
     plain = [
-        np.nan if pd.isna(cell) or cell == "" else float(str(cell).replace(",", ""))
+        np.nan
+        if str(cell) in ("None", "nan", "NaN", "sNaN", "<NA>", "")
+        else float(str(cell).replace(",", ""))
         for cell in column.tolist()
     ]
     np.testing.assert_array_equal(read(frame(volume=column))["volume"], plain)
@@ -62,18 +66,18 @@ def test_polars_columns_of_every_kind_are_read():
         pl.Series("volume", [Decimal("1.5"), None, Decimal("3")]),
         pl.Series("close", ["1", "2,000.5", "3"]),
         pl.Series("bid_volume", [1, "2", None], dtype=pl.Object),
-        pl.Series("session", ["a", "b", "a"], dtype=pl.Categorical),
+        pl.Series("session", ["a", "b", "b"], dtype=pl.Categorical),
         pl.Series(
             "timestamp", [NAIVE + dt.timedelta(hours=i) for i in range(3)]
         ).dt.replace_time_zone("Europe/Berlin"),
     )
     (series,) = read_ticks(data)
-    assert series.rows.tolist() == [1, 3, 2]
-    np.testing.assert_array_equal(series.ticks["volume"], [1.5, 3.0, np.nan])
-    assert series.ticks["close"].tolist() == [1.0, 3.0, 2000.5]
-    np.testing.assert_array_equal(series.ticks["bid_volume"], [1.0, np.nan, 2.0])
-    assert series.ticks["session"].tolist() == [session_code(name) for name in "aab"]
-    hours = np.array([0, 2, 1]) - 2  # summer time in Berlin
+    assert series.rows.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(series.ticks["volume"], [1.5, np.nan, 3.0])
+    assert series.ticks["close"].tolist() == [1.0, 2000.5, 3.0]
+    np.testing.assert_array_equal(series.ticks["bid_volume"], [1.0, 2.0, np.nan])
+    assert series.ticks["session"].tolist() == [session_code(name) for name in "abb"]
+    hours = np.array([0, 1, 2]) - 2  # summer time in Berlin
     np.testing.assert_array_equal(series.ticks["timestamp"], NS + hours * 3_600 * 10**9)
 
 
@@ -96,6 +100,46 @@ BAD_COLUMNS = {
     "complex": (
         {"close": pd.Series([1j, 2.0, 3.0], dtype=object)},
         "row 1, column 'close': 1j (complex) stands where",
+    ),
+    "whole number beyond any float": (
+        {"close": pd.Series([1.0, 10**400, 3.0], dtype=object)},
+        "row 2, column 'close': 1000000",
+    ),
+    "too large to write out": (
+        {"close": pd.Series([1.0, 10**5000, 3.0], dtype=object)},
+        "row 2, column 'close': int too large to write out is beyond any float64",
+    ),
+    "fraction beyond any float": (
+        {"close": pd.Series([1.0, 2.0, Fraction(10**400)], dtype=object)},
+        "row 3, column 'close': Fraction(1000000",
+    ),
+    "date among numbers": (
+        {"close": pd.Series([1.0, dt.datetime(2024, 1, 1), 3.0], dtype=object)},
+        "row 2, column 'close': datetime.datetime(2024, 1, 1, 0, 0) (datetime) stands where",
+    ),
+    "array": (
+        {"close": pd.Series([1.0, np.array([1.0, 2.0]), 3.0], dtype=object)},
+        "row 2, column 'close': array([1., 2.]) (ndarray) stands where",
+    ),
+    "a long cell is cut": (
+        {"close": pd.Series([1.0, "x" * 5000, 3.0], dtype=object)},
+        "xxx... (str) stands where",
+    ),
+    "surrogate": (
+        {"close": pd.Series(["1", "\ud800", "3"], dtype=object)},
+        "row 2, column 'close': '\\ud800' (str) stands where",
+    ),
+    "time of too many digits": (
+        {"timestamp": pd.Series([S, "9" * 5000, S + 2], dtype=object)},
+        "row 2, column 'timestamp': timestamp is '99999",
+    ),
+    "symbol that is no text": (
+        {"symbol": pd.Series(["A", "\ud800", "A"], dtype=object)},
+        "column 'symbol': holds a name that is no text",
+    ),
+    "session of too many digits": (
+        {"session": pd.Series([1, 10**5000, 1], dtype=object)},
+        "column 'session': holds a name that is no text",
     ),
     "ambiguous": (
         {"close": ["1", "1,234", "3"]},
@@ -136,6 +180,19 @@ def test_a_column_that_cannot_be_read_is_refused_with_its_place(name):
         read_ticks(frame(**columns))
     assert str(caught.value).startswith("pandas frame")
     assert message in str(caught.value)
+
+
+def test_rare_number_types_are_read():
+    data = pl.from_pandas(frame()).with_columns(
+        pl.Series("volume", [1, 2, 2**100], dtype=pl.Int128),
+        pl.Series("session", [7, 7, 8], dtype=pl.Int128),
+    )
+    (series,) = read_ticks(data)
+    assert series.ticks["volume"].tolist() == [1.0, 2.0, 2.0**100]
+    codes = [session_code(name) for name in (7, 7, 8)]
+    assert series.ticks["session"].tolist() == codes
+    half = frame(session=np.array([7, 7, 8], dtype=np.float16))
+    assert read(half)["session"].tolist() == codes
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 100])

@@ -1,8 +1,7 @@
-"""The quality report: what it counts, whole or in pieces, and what is refused."""
+"""Judging a source: what is counted, whole or in pieces, and what is refused."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.quality import (
     BadRow,
+    LateRow,
     QualityAccumulator,
     QualityReport,
     enforce,
@@ -131,53 +131,64 @@ def test_each_symbol_has_its_own_gate():
     report = accumulator.report()
     assert report.symbols == ("A", "B")
     assert report.verdicts == {"ACCEPTED": 10, "NEW_SESSION": 2}
-    _, first = judge_series(one, **LIMITS)
-    _, second = judge_series(other, **LIMITS)
-    assert first.merge(second) == report
+    assert sum(rows for rows, _ in report.intervals.values()) == 10
 
 
-def test_merge_keeps_order_extremes_and_ten_rows():
-    many = good(30, "B")
-    many.ticks["close"][:] = 0.0
-    many.ticks["timestamp"] -= 3600 * SECOND
-    _, bad = judge_series(many, source="b.csv", **LIMITS)
-    assert len(bad.bad_rows) == 10
-    _, mixed = judge_series(faulty(), source="a.csv", **LIMITS)
-    both = mixed.merge(bad)
-    assert both.source == "a.csv, b.csv"
-    assert both.symbols == ("A", "B")
-    assert both.rows == 70
-    assert both.refused == 33
-    assert [row.row for row in both.bad_rows] == [5, 6, 7, 2, 3, 4, 5, 6, 7, 8]
-    assert both.longest_gap_s == 1001.0
-    assert (both.start_ns, both.end_ns) == (mixed.start_ns, mixed.end_ns)
-    assert QualityReport().merge(mixed) == mixed
+def late(rows: int, place: int, days: float) -> TickSeries:
+    """Rows of which one, in an otherwise good file, bears a time that many days ahead."""
+    series = good(rows)
+    series.ticks["timestamp"][place] += round(days * 86_400 * SECOND)
+    return series
 
 
-def test_dictionary_is_json_and_text_is_readable():
-    _, report = judge_series(faulty(), source="file.csv", **LIMITS)
-    plain = json.loads(json.dumps(report.as_dict(), allow_nan=False))
-    assert plain["bad_rows"][0] == {"row": 5, "field": "bid_price", "value": "nan"}
-    assert plain["start"] == "2024-01-01T00:00:00.000000000Z"
-    assert plain["out_of_order"] == 1
-    text = str(report)
-    for line in (
-        "rows          40",
-        "refused       3 (7.500%)",
-        "sessions      2",
-        "gaps          1 over the limit, longest 1001 s",
-        "crossed       1",
-        "refused row   line 5: bid_price is nan",
-    ):
-        assert line in text.splitlines()
+@pytest.mark.parametrize("size", [1, 7, 500, 1000])
+def test_rows_behind_a_far_future_row_are_refused_with_its_line(size):
+    series = late(1000, 500, 3650)
+    accumulator = QualityAccumulator("file.csv", **LIMITS)
+    for i in range(0, len(series), size):
+        piece = TickSeries(
+            symbol="A", ticks=series.ticks[i : i + size], rows=series.rows[i : i + size]
+        )
+        accumulator.update(piece)
+    report = accumulator.report()
+    assert report.out_of_order == 499
+    future = START + (500 + 3650 * 86_400) * SECOND
+    assert report.late_rows == tuple(
+        LateRow(503 + i, START + (501 + i) * SECOND, 502, future) for i in range(10)
+    )
+    with pytest.raises(DataError) as caught:
+        enforce(report, DataConfig())
+    text = str(caught.value)
+    assert text.startswith("file.csv: 499 of 1000 rows are earlier than an accepted row before")
+    assert "lines 503, 504, 505, 506, 507, 508, 509, 510, 511, 512 (from 2024-01-01T00:08:2" in text
+    assert "after line 502 (2033-12-29T00:08:20.000000000Z); and more. Where" in text
+    assert "Where that row's time is wrong, mend or drop it" in text
+    assert "at most 1% of the rows may be dropped" in text
 
 
-def test_report_without_rows_is_plain_zeros():
-    report = QualityAccumulator(**LIMITS).report()
-    plain = json.loads(json.dumps(report.as_dict(), allow_nan=False))
-    assert plain["median_interval_s"] == plain["mean_interval_s"] == plain["bad_ratio"] == 0.0
-    assert plain["start"] is None
-    assert "span          - to -" in str(report).splitlines()
+def test_up_to_one_per_cent_out_of_order_is_dropped_and_said():
+    _, report = judge_series(late(1000, 989, 3650), **LIMITS)
+    assert report.out_of_order == 10
+    enforce(report, DataConfig())
+    assert "after line 991 (2033" in report.warnings()[0]
+    _, report = judge_series(late(1000, 988, 3650), **LIMITS)
+    assert report.out_of_order == 11
+    with pytest.raises(DataError, match="11 of 1000 rows are earlier"):
+        enforce(report, DataConfig())
+
+
+def test_rows_out_of_order_are_listed_behind_the_row_of_their_own_symbol():
+    accumulator = QualityAccumulator(**LIMITS)
+    one, other = good(4, "A"), good(4, "B")
+    one.ticks["timestamp"][1] += 3600 * SECOND
+    for begin in (0, 2):
+        for series in (one, other):
+            piece = slice(begin, begin + 2)
+            accumulator.update(
+                TickSeries(symbol=series.symbol, ticks=series.ticks[piece], rows=series.rows[piece])
+            )
+    listed = accumulator.report().late_rows
+    assert [(row.row, row.behind_row) for row in listed] == [(4, 3), (5, 3)]
 
 
 def test_running_total_is_reported_with_its_cure():
@@ -243,6 +254,39 @@ def test_source_in_reverse_order_is_refused_and_some_disorder_is_said():
         enforce(report, DataConfig())
     _, report = judge_series(faulty(), **LIMITS)
     assert "sort the source by timestamp" in report.warnings()[0]
+
+
+def test_a_shuffled_source_names_every_row_it_falls_behind():
+    series = good(200)
+    series.ticks["timestamp"][[50, 51]] = series.ticks["timestamp"][[51, 50]]
+    series.ticks["timestamp"][[60, 61, 62]] = series.ticks["timestamp"][[62, 60, 61]]
+    _, report = judge_series(series, source="file.csv", **LIMITS)
+    with pytest.raises(DataError) as caught:
+        enforce(report, DataConfig())
+    text = str(caught.value)
+    assert "3 of 200 rows" in text
+    assert (
+        "line 53 (from 2024-01-01T00:00:50.000000000Z) after line 52 (2024-01-01T00:00:51" in text
+    )
+    assert "; lines 63, 64 (from 2024-01-01T00:01:00.000000000Z) after line 62 (" in text
+    assert "and more" not in text
+
+
+@pytest.mark.parametrize("size", [1, 3, 12])
+def test_sessions_that_take_turns_are_refused_with_their_line(size):
+    series = good(12)
+    series.ticks["session"] = [7, 7, 7, 8, 8, 7, 7, 8, 8, 8, 9, 9]
+    accumulator = QualityAccumulator("file.csv", **LIMITS)
+    for i in range(0, 12, size):
+        piece = TickSeries(
+            symbol="A", ticks=series.ticks[i : i + size], rows=series.rows[i : i + size]
+        )
+        accumulator.update(piece)
+    report = accumulator.report()
+    assert (report.returned, report.returned_row) == (2, 7)
+    assert report.warnings() == (report.turns(),)
+    with pytest.raises(DataError, match=r"file\.csv: sessions .* 2 times .* first in line 7; sort"):
+        enforce(report, DataConfig())
 
 
 @pytest.mark.skipif(

@@ -1,7 +1,6 @@
 """Every kind of source gives the same ticks; real captures are read as pandas reads them."""
 
 import gzip
-import itertools
 import os
 from pathlib import Path
 
@@ -26,11 +25,11 @@ START = pd.Timestamp("2024-07-23 15:39:44.000001")
 
 
 def frame(rows=40, *, symbols=("A", "B"), levels=2):
-    """Return a frame with two interleaved symbols, three sessions and some missing cells."""
+    """Return a frame with two symbols in turns, three sessions of each and some missing cells."""
     rng = np.random.default_rng(7)
     data = pd.DataFrame({"timestamp": START + pd.to_timedelta(np.arange(rows) * 1_250, unit="us")})
     data["symbol"] = [symbols[i % len(symbols)] for i in range(rows)]
-    data["session"] = [f"day {i % 3}" for i in range(rows)]
+    data["session"] = [f"day {3 * i // rows}" for i in range(rows)]
     for name in PRICES:
         data[name] = np.round(rng.uniform(1, 100, rows), 4)
     data["buy_volume"] = data["volume"] / 4
@@ -100,23 +99,63 @@ def test_pieces_keep_the_order_of_the_source():
     assert rows == {"A": list(range(1, 41, 2)), "B": list(range(2, 41, 2))}
 
 
-def test_symbols_become_series_and_sessions_are_grouped():
-    first, second = read_ticks(frame(40))
+def test_symbols_become_series_whose_rows_keep_their_order():
+    data = frame(40)
+    # Sessions need not follow the time, nor start together: rows stay as they stand.
+    data["timestamp"] = data["timestamp"][::-1].to_numpy()
+    data.loc[14:16, "session"] = "day 1"
+    codes = data["session"].map(session_code).to_numpy()
+    first, second = read_ticks(data)
     assert (first.symbol, second.symbol) == ("A", "B")
-    # Rows of A, counted from 0, are 0, 2, 4 ...: its sessions appear as day 0, day 2, day 1.
-    codes = [session_code(f"day {day}") for day in range(3)]
-    assert list(dict.fromkeys(first.ticks["session"].tolist())) == [codes[0], codes[2], codes[1]]
-    for series in (first, second):
-        for _, rows in itertools.groupby(
-            zip(series.ticks["session"], series.rows, strict=True), key=lambda pair: pair[0]
-        ):
-            numbers = [row for _, row in rows]
-            assert numbers == sorted(numbers)
-    assert len(set(first.ticks["session"])) == 3
-    np.testing.assert_array_equal(np.array(codes)[(first.rows - 1) % 3], first.ticks["session"])
+    for series, start in ((first, 1), (second, 2)):
+        assert series.rows.tolist() == list(range(start, 41, 2))
+        np.testing.assert_array_equal(series.ticks["session"], codes[series.rows - 1])
+        assert len(set(series.ticks["session"].tolist())) == 3
 
 
-def test_depth_follows_its_rows_when_sessions_are_grouped():
+TURNS = {
+    "csv": "t.csv, line 7",
+    "csv.gz": "t.csv.gz, line 7",
+    "parquet": "t.parquet, row 6",
+    "pandas": "pandas frame, row 6",
+    "polars": "polars frame, row 6",
+}
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 3, 100])
+@pytest.mark.parametrize("kind", TURNS)
+def test_a_session_that_comes_back_is_refused_with_its_place(kind, chunk_rows, tmp_path):
+    data = frame(12)
+    data["session"] = ["x"] * 3 + ["y", "x", "x"] + ["y"] * 6  # B: x, y, x, y, y, y
+    source = all_sources(data, tmp_path)[kind]
+    with pytest.raises(DataError) as caught:
+        read_ticks(source, chunk_rows=chunk_rows)
+    for part in (TURNS[kind], "session 'x' of symbol 'B' comes back", "sort the rows by session"):
+        assert part in str(caught.value)
+    assert "a symbol of its own" in str(caught.value)
+    (alone,) = read_ticks(source, chunk_rows=chunk_rows, symbol="A")
+    assert len(alone) == 6
+
+
+def test_pieces_may_hold_sessions_in_turns():
+    data = frame(12, symbols=("A",))
+    data["session"] = ["x", "y"] * 6
+    codes = [code for piece in iter_ticks(data, chunk_rows=5) for code in piece.ticks["session"]]
+    assert codes == [session_code(name) for name in data["session"]]
+
+
+def test_a_session_that_comes_back_in_a_later_file_is_refused(tmp_path):
+    data = frame(6, symbols=("A",)).drop(columns="symbol")
+    data["session"] = ["x", "x", "y", "y", "x", "x"]
+    for number in range(3):
+        data[2 * number : 2 * number + 2].to_csv(tmp_path / f"{number}.csv", index=False)
+    with pytest.raises(DataError, match=r"2\.csv, line 2: session 'x' comes back"):
+        read_ticks(tmp_path)
+    (tmp_path / "1.csv").unlink()
+    assert len(read_ticks(tmp_path)[0]) == 4
+
+
+def test_depth_follows_its_rows():
     data = frame(30, levels=3)
     for series in read_ticks(data):
         assert series.depth.shape == (15, 3, 4)
@@ -178,13 +217,13 @@ def test_sessions_are_coded_by_their_names(sessions):
 
 def test_session_codes_hold_over_files_and_names(tmp_path):
     data = frame(6, symbols=("A",))
-    data["session"] = [5, 5, 9, 9, 9, 5]
+    data["session"] = [5, 5, 5, 5, 9, 9]
     data[:3].to_csv(tmp_path / "1.csv", index=False)
     data[3:].to_parquet(tmp_path / "2.parquet")
     (series,) = read_ticks(tmp_path)
     five, nine = session_code(5), session_code(9)
-    assert series.ticks["session"].tolist() == [five] * 3 + [nine] * 3
-    assert series.rows.tolist() == [2, 3, 3, 4, 1, 2]
+    assert series.ticks["session"].tolist() == [five] * 4 + [nine] * 2
+    assert series.rows.tolist() == [2, 3, 4, 1, 2, 3]
 
 
 def test_files_without_a_session_column_are_one_session(tmp_path):
@@ -249,6 +288,7 @@ def test_files_of_different_depth_are_refused(tmp_path):
         ("*.csv", "no data file matches"),
         ("folder", "folder holds no data file; looked for .csv"),
         ("pipe", "pipe is not a regular file"),
+        ("x" * 5000, "cannot be read: File name too long"),
     ],
 )
 def test_nothing_to_read_is_refused_before_iterating(name, message, tmp_path):
@@ -258,6 +298,15 @@ def test_nothing_to_read_is_refused_before_iterating(name, message, tmp_path):
     with pytest.raises(DataError) as caught:
         iter_ticks(tmp_path / name)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [read_ticks, iter_ticks])
+def test_an_empty_path_is_not_the_current_directory(read, tmp_path, monkeypatch):
+    frame(4).to_csv(tmp_path / "t.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="the path of the data is ''"):
+        read("")
+    assert sum(len(series) for series in read(".")) == 4
 
 
 @pytest.mark.parametrize(
@@ -289,6 +338,7 @@ def test_a_real_capture_is_read_as_pandas_reads_it(name):
     raw = pd.read_parquet(path)
     every = read_ticks(path)
     assert [series.symbol for series in every] == symbols
+    assert all(np.all(np.diff(series.rows) > 0) for series in every)
     assert sum(len(series) for series in every) == len(raw) == rows
     codes = np.concatenate([series.ticks["session"] for series in every])
     assert set(codes.tolist()) == {session_code(name) for name in raw["session"].unique()}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from alphaseeker.errors import DataError
 from alphaseeker.market.origin import Origin
+from alphaseeker.market.tick_values import whole_nanoseconds
 from alphaseeker.market.timestamps import TIMESTAMP_KINDS, TimestampColumn, to_nanoseconds
 
 S = 1_721_749_184
@@ -99,6 +100,41 @@ def test_a_live_time_stamp_that_cannot_be_read_is_refused(name):
     with pytest.raises(DataError, match="timestamp is") as caught:
         to_nanoseconds(value)
     assert message in str(caught.value)
+    assert type(caught.value) is DataError
+
+
+@pytest.mark.parametrize(
+    "value", [100_000_000 * 10**9, NS, np.int64(NS), np.uint64(NS), 9_200_000_000 * 10**9 - 1]
+)
+def test_the_fast_path_takes_nanoseconds_as_they_are(value):
+    assert whole_nanoseconds(value) == value
+    assert type(whole_nanoseconds(value)) is int
+
+
+WRONG = {
+    "s": (S, "a time in seconds", "multiply it by 1_000_000_000"),
+    "ms": (S * 1_000, "a time in milliseconds", "multiply it by 1_000_000,"),
+    "us": (np.int64(S * 10**6), "a time in microseconds", "multiply it by 1_000,"),
+    "zero": (0, "timestamp_ns is 0;", "1973-03-03 to 2261-07-16"),
+    "negative": (-NS, f"timestamp_ns is -{NS};", "1973-03-03 to 2261-07-16"),
+    "too early": (99_999_999 * 10**9, "integer of nanoseconds", "1973-03-03"),
+    "too late": (9_200_000_000 * 10**9, "integer of nanoseconds", "2261-07-16"),
+    "beyond int64": (2**63, "integer of nanoseconds", "2261-07-16"),
+    "too large to print": (10**5000, "timestamp_ns is int too large", "2261-07-16"),
+    "float": (float(NS), "(float)", "int(seconds * 1e9)"),
+    "bool": (True, "True (bool)", "int(seconds * 1e9)"),
+    "text": ("2024-07-23", "(str)", "predict(), which reads any unit"),
+    "None": (None, "None", "predict()"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_fast_path_refuses_what_is_not_nanoseconds(name):
+    value, *parts = WRONG[name]
+    with pytest.raises(DataError) as caught:
+        whole_nanoseconds(value)
+    for part in ("timestamp_ns is ", *parts):
+        assert part in str(caught.value)
 
 
 @settings(deadline=None)

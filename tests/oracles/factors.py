@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
 
 import numpy as np
 
@@ -22,6 +24,17 @@ def label_end(timestamp, segment, horizon_ns):
     return np.array(end, dtype=np.int64)
 
 
+def unseen(times, moment_index, horizon_ns):
+    """Whether nothing follows one of a segment's rows within the horizon, on a coarse grid."""
+    later = [t - times[moment_index] for t in times[moment_index + 1 :]]
+    if not later or min(later) <= horizon_ns:
+        return False
+    steps = [int(b - a) for a, b in itertools.pairwise(times)]
+    middle = statistics.median(steps)
+    regular = sum(0.75 * middle <= step <= 1.25 * middle for step in steps)
+    return 2 * regular >= len(steps) and middle >= horizon_ns / 4
+
+
 def prevailing_row(timestamp, segment, horizon_ns):
     """The last row of the segment at or before the horizon, where the segment reaches it."""
     found = []
@@ -29,6 +42,9 @@ def prevailing_row(timestamp, segment, horizon_ns):
         moment = timestamp[row] + horizon_ns
         same = [j for j in range(row, len(timestamp)) if segment[j] == segment[row]]
         reached = any(timestamp[j] >= moment for j in same)
+        whole = [j for j in range(len(timestamp)) if segment[j] == segment[row]]
+        if unseen(timestamp[whole], whole.index(row), horizon_ns):
+            reached = False
         found.append([j for j in same if timestamp[j] <= moment][-1] if reached else -1)
     return np.array(found, dtype=np.int64)
 
@@ -100,16 +116,38 @@ def quantile_positions(factor, blocks, edges):
     return position
 
 
+def _long_and_short(position, values):
+    known = np.isfinite(position) & np.isfinite(values)
+    side = {s: values[known & (position == s)] for s in (-1, 0, 1)}
+    for long, short in ((1, -1), (1, 0), (0, -1)):
+        if len(side[long]) and len(side[short]):
+            return side[long].mean(), side[short].mean()
+    return math.nan, math.nan
+
+
 def quantile_spread(position, returns):
-    known = np.isfinite(position) & np.isfinite(returns)
-    side = {s: returns[known & (position == s)] for s in (-1, 0, 1)}
-    if len(side[1]) and len(side[-1]):
-        return side[1].mean() - side[-1].mean()
-    if len(side[1]) and len(side[0]):
-        return side[1].mean() - side[0].mean()
-    if len(side[0]) and len(side[-1]):
-        return side[0].mean() - side[-1].mean()
-    return math.nan
+    long, short = _long_and_short(position, returns)
+    return long - short
+
+
+def quantile_costs(position, costs):
+    return sum(_long_and_short(position, costs))
+
+
+def known_directions(ics, starts, known_at):
+    """Block by block: the sign of the mean of what was known by its start."""
+    pairs = [
+        (moment, ic)
+        for moments, values in zip(known_at, ics, strict=True)
+        for moment, ic in zip(moments, values, strict=True)
+        if math.isfinite(ic)
+    ]
+    found = []
+    for start in starts:
+        before = [[ic for moment, ic in pairs if moment <= begin] for begin in start]
+        means = [np.mean(known) if known else 0.0 for known in before]
+        found.append([np.sign(mean) if mean else math.nan for mean in means])
+    return found
 
 
 def block_gains(position, returns, blocks):
@@ -121,25 +159,29 @@ def block_gains(position, returns, blocks):
     return np.array(gains)
 
 
-def portfolio_periods(position, returns, end, timestamp, segment, delay_ns):
-    """One segment at a time: pick the rows at which a period begins, then account for them."""
-    gains, trades, held_ns = [], [], 0
+def portfolio_periods(position, price, cost, end, timestamp, segment, delay_ns):
+    """Pick the rows at which a period begins, draw what is held from row to row, then account."""
+    starts = []
     for number in dict.fromkeys(segment.tolist()):
         rows = np.flatnonzero(segment == number)
-        usable = [r for r in rows if end[r] >= 0 and math.isfinite(position[r] + returns[r])]
-        starts = []
+        usable = [r for r in rows if end[r] >= 0 and math.isfinite(position[r])]
+        free = 0
         for row in usable:
-            late_enough = timestamp[row] - timestamp[usable[0]] >= delay_ns
-            if late_enough and (not starts or row >= end[starts[-1]]):
+            if row >= free and timestamp[row] - timestamp[usable[0]] >= delay_ns:
                 starts.append(row)
-        held = [0.0, *position[starts], 0.0]
-        changes = np.abs(np.diff(held))
-        if starts:
-            changes[-2] += changes[-1]
-            trades.extend(changes[:-1])
-            gains.extend(position[starts] * np.expm1(returns[starts]))
-            held_ns += int(np.sum(timestamp[end[starts]] - timestamp[starts]))
-    return np.array(gains), np.array(trades), held_ns
+                free = end[row]
+    held = np.zeros(len(position))  # from this row to the next one
+    for row in starts:
+        held[row : end[row]] = position[row]
+    changes = np.abs(np.diff(held, prepend=0.0))
+    gains = [position[r] * (price[end[r]] - price[r]) / price[r] for r in starts]
+    trades, costs = [], []
+    for row in starts:
+        traded = [row] if end[row] in starts else [row, end[row]]
+        trades.append(changes[traded].sum())
+        costs.append((changes * cost)[traded].sum())
+    held_ns = [timestamp[end[r]] - timestamp[r] for r in starts]
+    return tuple(np.array(column) for column in (gains, trades, costs, held_ns))
 
 
 def newey_west(series, lags):

@@ -1,7 +1,7 @@
 """Metrics re-computed from their definitions, row by row and group by group."""
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 
 def calibration_error(probabilities, label, bins=15):
@@ -24,17 +24,29 @@ def brier(probabilities, label):
     return float(np.mean(rows))
 
 
-def group_correlations(score, outcome, group):
-    result = []
-    for k in range(group.max() + 1):
-        rows = group == k
-        if rows.sum() < 10 or len(set(outcome[rows])) == 1:
-            result.append(np.nan)
-        elif len(set(score[rows])) == 1:
-            result.append(0.0)
-        else:
-            result.append(spearmanr(score[rows], outcome[rows]).statistic)
-    return np.array(result)
+def _parts(symbol):
+    for one in sorted(set(symbol.tolist())):
+        yield np.flatnonzero(symbol == one)
+
+
+def symbol_correlation(score, outcome, symbol):
+    left, right = np.zeros(len(score)), np.zeros(len(score))
+    for rows in _parts(symbol):
+        for values, ranks in ((score, left), (outcome, right)):
+            ranks[rows] = (rankdata(values[rows]) - (len(rows) + 1) / 2) / len(rows)
+    return np.corrcoef(left, right)[0, 1]
+
+
+def signed_correlation(score, outcome, symbol):
+    left, right = np.zeros(len(score)), np.zeros(len(score))
+    for rows in _parts(symbol):
+        for values, ranks in ((score, left), (outcome, right)):
+            size = rankdata([abs(v) for v in values[rows]]) / len(rows)
+            ranks[rows] = [
+                r if v > 0 else -r if v < 0 else 0.0
+                for r, v in zip(size, values[rows], strict=True)
+            ]
+    return (left * right).sum() / np.sqrt((left**2).sum() * (right**2).sum())
 
 
 def trades(timestamp, segment, label_end, side):

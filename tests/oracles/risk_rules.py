@@ -18,6 +18,19 @@ class Book:
     stop: float = 0.0
     target: float = 0.0
     quotes: list[tuple[int, float, float]] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)  # times out of order since the last in order
+    begun_anew: int = 0
+
+    def is_late(self, now: int) -> bool:
+        """Say whether a quote is out of order; three late ones that rise begin the time anew."""
+        if self.quotes and now < self.quotes[-1][0]:
+            self.late.append(now)
+            if len(self.late) < 3 or not self.late[-3] < self.late[-2] < self.late[-1]:
+                return True
+            self.quotes = []
+            self.begun_anew += 1
+        self.late = []
+        return False
 
     def exit(self) -> float:
         _, bid, ask = self.quotes[-1]
@@ -54,6 +67,11 @@ class RiskRules:
         self.day_start = self.day_base = self.peak = math.nan
         self.day = -1
 
+    @property
+    def begun_anew(self) -> int:
+        """How often a symbol's time began anew."""
+        return sum(book.begun_anew for book in self.books.values())
+
     def equity(self) -> float:
         rate = self.c["TRANSACTION_COST_PCT"]
         total = self.balance
@@ -82,8 +100,10 @@ class RiskRules:
             return float(self.c["custom_stop_loss"])
         half_life = self.c["VOLATILITY_HALF_LIFE_S"]
         sigma = book.sigma(half_life)
-        if not self.c["VOLATILITY_BASED_SL"] or sigma is None:
+        if not self.c["VOLATILITY_BASED_SL"]:
             return float(self.c["STOP_LOSS_PCT"])
+        if sigma is None:
+            return float(min(self.c["STOP_LOSS_PCT"], self.c["MAX_STOP_LOSS_PCT"]))
         _, bid, ask = book.quotes[-1]
         floor = 2 * (2 * self.c["TRANSACTION_COST_PCT"] + (ask - bid) / ((ask + bid) / 2))
         wanted = self.c["VOLATILITY_MULTIPLIER"] * sigma * math.sqrt(half_life)
@@ -117,7 +137,7 @@ class RiskRules:
         trusted = ""
         if bid > ask:
             trusted = "CROSSED_BOOK"
-        elif book.quotes and now < book.quotes[-1][0]:
+        elif book.is_late(now):
             trusted = "OUT_OF_ORDER"
         else:
             book.quotes.append((now, bid, ask))
@@ -188,9 +208,12 @@ class RiskRules:
             return "REJECT_SIGNAL", "STOP_INSIDE_SPREAD"
         equity = self.equity()
         loss_of_one = abs(price - stop) + rate * (price + stop)
+        held = sum(abs(b.quantity) * b.exit() for b in self.books.values() if b.quantity != 0)
+        cap = self.c["MAX_POSITION_SIZE"] * equity
+        room = cap - held if cap - held > 1e-9 * cap else 0.0
         sizes = {
             "RISK_PER_TRADE": self.c["RISK_PER_TRADE"] * equity / loss_of_one,
-            "MAX_POSITION_SIZE": self.c["MAX_POSITION_SIZE"] * equity / price,
+            "MAX_POSITION_SIZE": room / price,
         }
         why = min(sizes, key=lambda name: sizes[name])
         size = sizes[why]

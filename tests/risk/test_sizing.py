@@ -34,6 +34,33 @@ def test_stop_distance(sigma: float, expected: float) -> None:
     assert distance == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_cap_holds_before_the_volatility_is_known() -> None:
+    rules = {"STOP_LOSS_PCT": 0.05, "MAX_STOP_LOSS_PCT": 0.01}
+    assert stop_distance_step(account_of(**rules), math.nan, 99.99, 100.01) == 0.01
+    fixed = account_of(VOLATILITY_BASED_SL=False, **rules)
+    assert stop_distance_step(fixed, math.nan, 99.99, 100.01) == 0.05
+    custom = account_of(custom_stop_loss=0.05, MAX_STOP_LOSS_PCT=0.01)
+    assert stop_distance_step(custom, math.nan, 99.99, 100.01) == 0.05
+
+
+@pytest.mark.parametrize(
+    ("notional", "size"),
+    [(0.0, 100.0), (4_000.0, 60.0), (10_000.0, 0.0), (10_000.0 - 1e-7, 0.0), (15_000.0, 0.0)],
+)
+def test_what_other_positions_hold_is_taken_off_the_cap(notional: float, size: float) -> None:
+    account = account_of()
+    account["notional"] = notional
+    found, reason = size_step(account, 100.0, 1, 0.004, 1.0)
+    assert found == pytest.approx(size, rel=1e-12)
+    assert reason == Reason.MAX_POSITION_SIZE
+
+
+def test_a_notional_that_is_none_leaves_no_size() -> None:
+    account = account_of()
+    account["notional"] = math.nan
+    assert size_step(account, 100.0, 1, 0.004, 1.0)[0] == 0.0
+
+
 def test_the_target_keeps_its_ratio_to_a_volatility_stop_and_is_fixed_otherwise() -> None:
     account = account_of(TAKE_PROFIT_PCT=0.006)
     assert target_distance_step(account, 0.008) == pytest.approx(0.012)

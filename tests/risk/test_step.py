@@ -40,15 +40,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "fast volatility": {"VOLATILITY_HALF_LIFE_S": 2.0, "VOLATILITY_MULTIPLIER": 5.0},
     "lots": {"LOT_SIZE": 3.0, "MIN_NOTIONAL": 500.0},
     "budget": {"RISK_PER_TRADE": 0.001, "dynamic_position_sizing": False},
+    "low cap": {"STOP_LOSS_PCT": 0.05, "MAX_STOP_LOSS_PCT": 0.01, "MAX_POSITION_SIZE": 2.0},
     "tight": {"MAX_DAILY_LOSS": 0.004, "MAX_DRAWDOWN": 0.009},
     "no fees": {"TRANSACTION_COST_PCT": 0.0, "MAX_POSITION_SIZE": 5.0, "RISK_PER_TRADE": 1.0},
 }
 
 INTENTS = [intent.name for intent in Intent]
 
+Event = tuple[int, int, float, float, str, float, str]
 events = st.tuples(
     st.integers(0, 1),  # symbol
-    st.sampled_from([0, 0, 1, 3, 70, 4_000, 50_000, -2]),  # seconds since the last event
+    st.sampled_from([0, 0, 1, 3, 70, 4_000, 50_000, -2, -100]),  # seconds since the last event
     st.floats(-80.0, 80.0),  # move of the mid in basis points
     st.floats(-0.5, 20.0),  # spread in basis points; below 0 the book is crossed
     st.sampled_from(INTENTS),
@@ -84,8 +86,26 @@ def report(position: Any) -> Any:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sequence=st.lists(events, min_size=1, max_size=40))
 def test_every_decision_is_that_of_the_rules_and_every_cent_that_of_the_ledger(
-    name: str, sequence: list[tuple[int, int, float, float, str, float, str]]
+    name: str, sequence: list[Event]
 ) -> None:
+    compare(name, sequence)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_decisions_are_those_of_the_rules_where_time_jumps_back(name: str) -> None:
+    rng = np.random.default_rng(11)
+    sequence: list[Event] = []
+    for index in range(300):
+        wait = -int(rng.integers(20, 200)) if index % 15 == 14 else int(rng.integers(0, 6))
+        intent = INTENTS[int(rng.integers(5))]
+        move, spread = rng.normal(0.0, 15.0), rng.uniform(0.1, 4.0)
+        sequence.append((int(rng.integers(2)), wait, move, spread, intent, 0.3, "own"))
+    rules = compare(name, sequence)
+    assert rules.begun_anew > 5
+
+
+def compare(name: str, sequence: list[Event]) -> RiskRules:
+    """Run the machine, the rules and the ledger side by side; return the rules."""
     config = RISK_CONFIG | CONFIGS[name]
     account = allocate_account(RiskConfig(**config))
     positions = [allocate_position(), allocate_position()]
@@ -141,6 +161,7 @@ def test_every_decision_is_that_of_the_rules_and_every_cent_that_of_the_ledger(
                 ledger.fill(str(symbol), quantity, price, abs(quantity) * price * rate)
         assert account["equity"][0] == pytest.approx(float(ledger.equity(quotes, rate)), rel=1e-9)
         assert account["fees"][0] == pytest.approx(float(ledger.fees), rel=1e-9, abs=1e-9)
+    return rules
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -180,8 +201,7 @@ def test_limits_are_never_bypassed(seed: int) -> None:
             assert before == State.ACTIVE or (before == State.REDUCING and new_day)
             assert loss < 0.01
             assert drawdown < 0.03
-            price = out["entry_price"]
-            assert out["quantity"] * price <= 3.0 * (account["equity"][0] + 1e-6) * 1.01
+            assert out["exposure"] <= 3.0 * 1.01  # of all symbols; entering costs equity
         if account["state"][0] != State.ACTIVE:
             touched += 1
             assert positions[which]["quantity"][0] == 0.0
@@ -301,8 +321,9 @@ def test_the_drawdown_limit_outlives_the_day() -> None:
 def test_a_limit_closes_the_other_symbols_too() -> None:
     account, first = started({"VOLATILITY_BASED_SL": False, "MAX_DAILY_LOSS": 0.01})
     second = allocate_position()
-    step(account, first, START + SECOND, 99.99, 100.01, intent=Intent.BUY)
+    step(account, first, START + SECOND, 99.99, 100.01, intent=Intent.BUY, strength=0.8)
     step(account, second, START + SECOND, 9.999, 10.001, intent=Intent.SELL)
+    assert second["quantity"][0] < 0.0
     assert step(account, first, START + 2 * SECOND, 98.0, 98.02) == Action.HALT
     assert step(account, second, START + 3 * SECOND, 9.999, 10.001) == Action.HALT
     assert second["quantity"][0] == 0.0
@@ -416,6 +437,54 @@ def test_a_spread_wider_than_the_stop_is_not_entered() -> None:
     account, position = started({"VOLATILITY_BASED_SL": False})
     assert step(account, position, START + SECOND, 99.7, 100.3, intent=1) == 3
     assert report(position)["reason"] == Reason.STOP_INSIDE_SPREAD
+
+
+def test_five_symbols_share_one_cap() -> None:
+    """MAX_POSITION_SIZE is the account's: the first entry may leave nothing for the others."""
+    for strength, actions in ((1.0, [1, 3, 3, 3, 3]), (0.4, [1, 1, 1, 1, 1])):
+        account = allocate_account(RiskConfig(MAX_POSITION_SIZE=1.0, TRANSACTION_COST_PCT=0.0))
+        notional = 0.0
+        for action in actions:
+            position = allocate_position()
+            step(account, position, START, 99.99, 100.01, balance=10_000.0)
+            done = step(
+                account, position, START, 99.99, 100.01, intent=1, strength=strength, balance=10_000
+            )
+            assert done == action
+            assert report(position)["reason"] == Reason.MAX_POSITION_SIZE
+            notional += float(position["quantity"][0]) * 100.01
+        assert 9_000 < notional <= 10_000 * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("equity", [0.0, -250.0])
+def test_without_equity_positions_are_left_and_none_is_entered(equity: float) -> None:
+    account, first = started({"MAX_POSITION_SIZE": 3.0, "RISK_PER_TRADE": 1.0})
+    second = allocate_position()
+    step(account, first, START + SECOND, 99.99, 100.01, intent=1, strength=0.5)
+    step(account, second, START + SECOND, 99.99, 100.01, intent=1, strength=0.5)
+    assert first["quantity"][0] != 0.0 != second["quantity"][0]
+    after = START + 2 * SECOND
+    assert step(account, first, after, 99.99, 100.01, balance=equity) == Action.HALT
+    assert step(account, second, after, 99.99, 100.01, balance=equity, intent=1) == Action.HALT
+    assert account["open_positions"][0] == 0
+    assert step(account, first, after, 99.99, 100.01, balance=equity, intent=1) == 3
+
+
+def test_three_late_quotes_that_rise_set_the_time_anew_and_the_stop_fires() -> None:
+    account, position = started({"VOLATILITY_BASED_SL": False, "MAX_DAILY_LOSS": 0.5})
+    step(account, position, START + SECOND, 99.99, 100.01, intent=1)
+    step(account, position, START + 2 * DAY, 99.99, 100.01)  # one odd time stamp
+    day = int(account["day"][0])
+    for second, late in ((2, 1), (3, 2)):
+        assert step(account, position, START + second * SECOND, 95.0, 95.02) == Action.MONITOR
+        assert report(position)["reason"] == Reason.OUT_OF_ORDER
+        assert report(position)["late_quotes"] == late
+    assert step(account, position, START + 4 * SECOND, 95.0, 95.02) == Action.CLOSE_POSITION
+    assert report(position)["reason"] == Reason.STOP_LOSS
+    assert report(position)["late_quotes"] == 0
+    # the account's clock and its day only move forward
+    assert account["timestamp"][0] == START + 2 * DAY
+    assert account["day"][0] == day == (START + 2 * DAY) // DAY
 
 
 @numba.njit

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from alphaseeker.training.bootstrap import MAX_CELLS, interval, resample_counts, time_cells
+from alphaseeker.training.bootstrap import (
+    MAX_CELLS,
+    MIN_CELLS,
+    interval,
+    resample_counts,
+    time_cells,
+)
 
 SECOND = 1_000_000_000
 
@@ -38,4 +44,12 @@ def test_the_interval_of_a_mean_has_the_width_of_theory():
     values = np.random.default_rng(0).normal(size=400)
     low, high = interval(resample_counts(400, resamples=2000) @ values / 400)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
-    assert interval(np.array([np.nan, np.nan])) == [0.0, 0.0]
+    assert interval(np.array([np.nan, np.nan])) == []
+
+
+def test_intervals_of_the_fewest_cells_allowed_hold_what_they_should():
+    random = np.random.default_rng(0)
+    draws = resample_counts(MIN_CELLS)
+    lows = [interval(draws @ random.normal(size=MIN_CELLS) / MIN_CELLS)[0] for _ in range(1500)]
+    # Nominal .025; at 6 cells it was .11.
+    assert np.mean(np.array(lows) > 0.0) < 0.06

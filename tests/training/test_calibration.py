@@ -27,9 +27,7 @@ def test_a_model_that_has_learnt_nothing_says_the_prior(class_weight, objective)
     uninformed = uninformed_scores(PRIOR, config)
     scores = np.tile(uninformed, (50, 1))
     label = np.repeat([0, 1, 2], [10, 25, 15]).astype(np.int8)
-    temperature, bias = fit_temperature(
-        scores, label, prior=PRIOR, uninformed=uninformed, label_spans=50
-    )
+    temperature, bias = fit_temperature(scores, label, prior=PRIOR, uninformed=uninformed)
     assert softmax(scores[0] / temperature + bias) == pytest.approx(PRIOR)
 
 
@@ -41,7 +39,7 @@ def test_temperature_and_bias_undo_sharpness_and_class_weights():
     # Twice too sharp, and with the classes balanced away.
     scores = 2.0 * learnt + uninformed_scores(PRIOR, config)
     temperature, bias = fit_temperature(
-        scores, label, prior=PRIOR, uninformed=uninformed_scores(PRIOR, config), label_spans=40_000
+        scores, label, prior=PRIOR, uninformed=uninformed_scores(PRIOR, config)
     )
     assert temperature == pytest.approx(2.0, rel=0.03)
     calibrated = softmax(scores / temperature + bias, axis=1)
@@ -53,26 +51,22 @@ def test_scores_without_any_information_are_silenced():
     scores = random.normal(size=(30_000, 3))
     label = random.choice(3, p=PRIOR, size=30_000).astype(np.int8)
     temperature, bias = fit_temperature(
-        scores, label, prior=PRIOR, uninformed=np.log(np.full(3, 1 / 3)), label_spans=30_000
+        scores, label, prior=PRIOR, uninformed=np.log(np.full(3, 1 / 3))
     )
     probabilities = softmax(scores / temperature + bias, axis=1)
     assert temperature > 20.0
     assert np.abs(probabilities - PRIOR).max() < 0.05
 
 
-def test_overlapping_labels_do_not_sharpen_a_model():
+def test_scores_are_never_sharpened():
     # A thousand rows of one label span, on which the model happens to be right.
     label = np.repeat([0, 2], 500).astype(np.int8)
     scores = np.zeros((1000, 3))
     scores[np.arange(1000), label] = 1.0
-
-    def temperature(spans):
-        return fit_temperature(
-            scores, label, prior=PRIOR, uninformed=np.log(np.full(3, 1 / 3)), label_spans=spans
-        )[0]
-
-    assert temperature(1) > 0.85
-    assert temperature(1000) < 0.4
+    uninformed = np.log(np.full(3, 1 / 3))
+    temperature, bias = fit_temperature(scores, label, prior=PRIOR, uninformed=uninformed)
+    assert temperature == 1.0
+    assert bias == pytest.approx((np.log(PRIOR) - uninformed).tolist())
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +94,13 @@ def test_the_threshold_leaves_out_what_does_not_pay(market):
     assert found.warning is None
 
 
-def test_where_nothing_pays_the_least_loss_is_taken_and_told(market):
+def test_where_nothing_pays_the_engine_holds_and_says_so(market):
     found = choose_confidence(*market, transaction_cost=0.01)
-    assert found.min_confidence == 0.8
+    assert found.min_confidence == 1.0
     assert found.net_return_bp < 0.0
     assert found.warning is not None
-    assert "no MIN_CONFIDENCE earns its costs" in found.warning
+    assert "no MIN_CONFIDENCE earns its costs on the validation part" in found.warning
+    assert "the engine holds unless MIN_CONFIDENCE is set" in found.warning
 
 
 def test_too_few_trades_judge_no_threshold(market):

@@ -46,11 +46,15 @@ def test_a_missing_column_is_refused_by_name(block, model):
 
 
 def test_the_smallest_confidence_holds_back_trades_and_not_metrics(block, model):
+    model = dataclasses.replace(model, calibration={**model.calibration, "min_confidence": 0.3})
     found = evaluate([block], model)
     strict = dataclasses.replace(model, calibration={**model.calibration, "min_confidence": 1.0})
     held = evaluate([block], strict)
     assert held["n_trades"] == 0 < found["n_trades"]
-    assert held["net_return_bp"] == held["break_even_cost_bp"] == 0.0
+    assert held["net_return_bp"] == 0.0
+    assert held["n_trades_all"] == found["n_trades_all"] >= found["n_trades"]
+    assert held["net_return_all_bp"] == found["net_return_all_bp"] != 0.0
+    assert held["break_even_cost_bp"] != 0.0
     for name in ("mcc", "log_loss", "ic", "confusion_matrix"):
         assert held[name] == found[name]
 

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.metrics import log_loss
 
 from alphaseeker.training import metrics
@@ -29,33 +30,42 @@ def test_ours_equal_their_oracles(sample):
     )
 
 
-def test_rank_correlations_within_groups_equal_scipys():
+@pytest.fixture(scope="module")
+def ranked():
     random = np.random.default_rng(2)
-    group = random.permutation(np.repeat([0, 1, 2, 3, 5], [50, 9, 40, 30, 25]))
-    score = random.integers(0, 6, len(group)).astype(float)
-    outcome = np.round(0.3 * score + random.normal(size=len(group)), 1)
-    score[group == 2] = 1.0
-    outcome[group == 3] = 0.0
-    found = metrics.group_rank_correlations(score, outcome, group)
-    expected = oracle.group_correlations(score, outcome, group)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    assert np.isnan(found).tolist() == [False, True, False, True, True, False]
-    assert metrics.mean_rank_correlation(score, outcome, group) == pytest.approx(
-        np.nanmean(expected)
-    )
+    symbol = random.permutation(np.repeat([0, 2, 3], [50, 40, 25]))
+    score = random.integers(-4, 4, len(symbol)).astype(float)
+    return score, np.round(0.3 * score + random.normal(size=len(symbol)), 1), symbol
+
+
+def test_rank_correlations_within_symbols_equal_their_oracles(ranked):
+    found = metrics.symbol_rank_correlation(*ranked)
+    assert found == pytest.approx(oracle.symbol_correlation(*ranked))
+    score, outcome, symbol = ranked
+    alone = metrics.symbol_rank_correlation(score, outcome, np.zeros_like(symbol))
+    assert alone == pytest.approx(spearmanr(score, outcome).statistic)
+    left, right = (metrics.signed_ranks(values, symbol) for values in (score, outcome))
+    found = (left @ right) / np.sqrt((left @ left) * (right @ right))
+    assert found == pytest.approx(oracle.signed_correlation(*ranked))
+
+
+def test_a_shift_between_symbols_does_not_matter(ranked):
+    score, outcome, symbol = ranked
+    shifted = metrics.symbol_rank_correlation(score + 100.0 * symbol, outcome, symbol)
+    assert shifted == pytest.approx(metrics.symbol_rank_correlation(*ranked))
 
 
 def test_the_reference_value_with_ties():
-    once = np.array([1.0, 2, 2, 3, 5]), np.array([2.0, 1, 4, 4, 5])
-    # Thrice the same five rows: average ranks scale, so the correlation stays.
-    score, outcome = (np.tile(values, 3) for values in once)
-    found = metrics.group_rank_correlations(score, outcome, np.zeros(15, np.int64))
-    assert found[0] == pytest.approx(0.763158, abs=1e-6)
+    values = np.array([1.0, 2, 2, 3, 5]), np.array([2.0, 1, 4, 4, 5])
+    found = metrics.symbol_rank_correlation(*values, np.zeros(5, np.int64))
+    assert found == pytest.approx(0.763158, abs=1e-6)
 
 
-def test_no_groups_have_no_correlation():
+def test_nothing_to_correlate_is_zero():
     empty = np.empty(0)
-    assert metrics.mean_rank_correlation(empty, empty, np.empty(0, np.int64)) == 0.0
+    assert metrics.symbol_rank_correlation(empty, empty, np.empty(0, np.int64)) == 0.0
+    ones, rising = np.ones(9), np.arange(9.0)
+    assert metrics.symbol_rank_correlation(ones, rising, np.zeros(9, np.int64)) == 0.0
 
 
 def test_rates_of_confusion_matrices_equal_scikit_learns(sample):

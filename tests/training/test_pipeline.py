@@ -6,6 +6,9 @@ import pytest
 
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
+from alphaseeker.features.batch import compute_features
+from alphaseeker.features.settings import fit_settings
+from alphaseeker.market.schema import TICK, TickSeries
 from alphaseeker.model.golden import verify_golden
 from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
 from alphaseeker.training.evaluation import evaluate_on, evaluation_rows
@@ -73,9 +76,22 @@ def test_a_planted_signal_is_found(model):
 
 def test_a_signal_that_pays_its_costs_is_an_edge(simulate):
     strong = simulate(6000, signal=0.6, seed=1, spread=0.0)
-    found = evaluation(train([strong], TRANSACTION_COST_PCT=0.0))
+    values = strong.values.copy()
+    # Turned round beyond 1.54 the signal has no linear correlation left for a logistic regression.
+    values[:, 0] = np.where(np.abs(values[:, 0]) < 1.54, values[:, 0], -values[:, 0])
+    bent = dataclasses.replace(strong, values=values)
+    found = evaluation(train([bent], TRANSACTION_COST_PCT=0.0, num_boost_round=60))
     assert found["net_return_bp"] > 0.0
     assert found["verdict"] == "edge", found["verdict_reason"]
+    ahead = found["baselines"]["logistic"]["intervals"]["skill_behind_model"]
+    assert ahead[0] > 0.0
+
+
+def test_a_linear_signal_is_left_to_the_logistic_regression(simulate):
+    strong = simulate(6000, signal=0.6, seed=1, spread=0.0)
+    found = evaluation(train([strong], TRANSACTION_COST_PCT=0.0))
+    assert found["verdict"] == "weak"
+    assert "the logistic baseline does better" in found["verdict_reason"]
 
 
 def test_pure_noise_has_no_edge(simulate):
@@ -83,6 +99,33 @@ def test_pure_noise_has_no_edge(simulate):
     assert evaluation(noise)["verdict"] == "no edge"
     assert evaluation(noise)["log_loss_skill"] < 1e-3
     assert any("no edge" in warning for warning in noise.warnings)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_random_walk_has_no_edge_through_the_real_features(seed):
+    random = np.random.default_rng(seed)
+    n = 32_000
+    ticks = np.zeros(n, TICK)
+    ticks["timestamp"] = 1_700_000_000 * 10**9 + np.arange(n) * 10**9
+    mid = 100.0 * np.exp(np.cumsum(1e-4 * random.normal(size=n)))
+    half = 0.01 * random.integers(1, 3, n)
+    ticks["bid_price"], ticks["ask_price"] = mid - half, mid + half
+    ticks["close"] = mid
+    for name in ("bid_volume", "ask_volume", "volume"):
+        ticks[name] = random.lognormal(size=n)
+    ticks["buy_volume"] = ticks["volume"] * random.random(n)
+    ticks["sell_volume"] = ticks["volume"] - ticks["buy_volume"]
+    series = TickSeries(symbol="WALK", ticks=ticks, rows=np.arange(1, n + 1))
+    config = Config().override({**FAST, "HORIZON_S": 60, "num_boost_round": 8})
+    block = compute_features(series, settings=fit_settings([series], config))
+    found = evaluation(train_on_blocks([block], config))
+    assert found["verdict"] == "no edge", found["verdict_reason"]
+    assert found["log_loss_skill"] < 0.005
+    assert found["n_blocks"] >= 20
+    # The test part has some 100 label spans: one deviation of a correlation is .1.
+    for card in (found, found["baselines"]["last_label"]):
+        assert abs(card["ic_pooled"]) < 0.3
+        assert abs(card["ic"]) < 0.3
 
 
 def test_a_leak_is_suspected(simulate):

@@ -29,7 +29,9 @@ def test_no_label_reaches_the_next_part(span, embargo, validation, test, seed):
     assert middle.max() + reach < last.min()
     assert last.max() == times.max()
     assert train.min() == times.min()
-    assert len(last) / 3000 == pytest.approx(test, abs=0.01)
+    used = len(train) + len(middle) + len(last)
+    assert len(last) / used == pytest.approx(test, abs=0.01)
+    assert len(middle) / used == pytest.approx(validation, abs=0.01)
 
 
 def test_rows_of_one_instant_stay_together():
@@ -54,11 +56,28 @@ def test_every_key_moves_a_boundary():
     assert ranges(EMBARGO_S=0.0)["train"] != default["train"]
 
 
+def test_gaps_do_not_eat_the_validation_part():
+    times = np.arange(1500) * SECOND
+    split = split_by_time(times, label_span_ns=60 * SECOND, config=SplitConfig())
+    counts = {part: int(split.rows(part, times).sum()) for part in split.ranges()}
+    assert sum(counts.values()) == pytest.approx(1500 - 2 * 120, abs=2)
+    assert counts["validation"] == pytest.approx(counts["test"], abs=2)
+    assert counts["train"] == pytest.approx(3 * counts["test"], abs=4)
+
+
+def test_a_gap_between_sessions_costs_no_row():
+    # Five sessions with nights between: the shares fall on the nights.
+    times = np.concatenate([np.arange(1000) + 100_000 * day for day in range(5)]) * SECOND
+    split = split_by_time(times, label_span_ns=60 * SECOND, config=SplitConfig())
+    counts = [int(split.rows(part, times).sum()) for part in split.ranges()]
+    assert counts == [3000, 1000, 1000]
+
+
 def test_too_little_data_says_how_much_would_do():
-    times = np.arange(600) * SECOND
-    with pytest.raises(DataError, match=r"validation part has 0 usable rows.*about 765 s"):
+    times = np.arange(330) * SECOND
+    with pytest.raises(DataError, match=r"validation part has \d+ usable rows.*about 396 s"):
         split_by_time(times, label_span_ns=63 * SECOND, config=SplitConfig())
-    enough = np.arange(770) * SECOND
+    enough = np.arange(400) * SECOND
     assert split_by_time(enough, label_span_ns=63 * SECOND, config=SplitConfig())
 
 

@@ -3,8 +3,8 @@ import pytest
 from alphaseeker.training.verdict import judge, suspicions
 
 BASELINES = {
-    "class_prior": {"log_loss_skill": 0.0},
-    "last_label": {"log_loss_skill": 0.001},
+    "class_prior": {"log_loss_skill": 0.0, "ic": 0.0},
+    "last_label": {"log_loss_skill": 0.001, "ic": 0.02},
 }
 
 
@@ -17,6 +17,8 @@ def card(**changes):
         "auc": 0.55,
         "net_return_bp": 1.0,
         "n_trades": 50,
+        "net_return_all_bp": -2.0,
+        "n_trades_all": 90,
         "intervals": {
             "log_loss_skill": [0.005, 0.015],
             "ic": [0.05, 0.11],
@@ -34,31 +36,69 @@ def test_an_edge_passes_every_condition():
 
 
 @pytest.mark.parametrize(
-    ("changes", "blocks", "why"),
+    ("changes", "why"),
     [
-        ({"intervals": {"log_loss_skill": [-0.001, 0.02]}}, 40, "skill may be zero"),
-        ({"intervals": {"ic": [-0.01, 0.1]}}, 40, "IC may be zero"),
-        ({"intervals": {"ic_pooled": [-0.01, 0.1]}}, 40, "IC may be zero"),
-        ({"log_loss_skill": 0.0009}, 40, "last label is no worse"),
-        ({"net_return_bp": -0.5}, 40, "earn -0.50 bp"),
-        ({"n_trades": 0, "net_return_bp": 0.0}, 40, "takes no trade"),
-        ({}, 19, "19 blocks are fewer"),
+        ({"intervals": {"log_loss_skill": [-0.001, 0.02]}}, "skill may be zero"),
+        ({"ic": 0.01}, "last label baseline does better: IC 0.0200"),
+        ({"net_return_bp": -0.5}, "earn -0.50 bp"),
+        ({"n_trades": 0, "net_return_bp": 0.0}, "takes no trade (acting on every BUY and SELL: 90"),
     ],
 )
-def test_one_condition_missed_makes_it_weak(changes, blocks, why):
-    verdict, reason = judge(card(**changes), BASELINES, blocks)
+def test_one_condition_missed_makes_it_weak(changes, why):
+    verdict, reason = judge(card(**changes), BASELINES, 40)
     assert verdict == "weak"
     assert why in reason
 
 
-def test_no_edge_without_a_bound_above_zero_or_without_blocks():
-    nothing = {"log_loss_skill": [-0.001, 0.02], "ic": [0.01, 0.1], "ic_pooled": [-0.01, 0.1]}
-    verdict, reason = judge(card(intervals=nothing), BASELINES, 40)
+@pytest.mark.parametrize(
+    ("better", "why"),
+    [
+        ({"log_loss_skill": 0.011}, "skill 0.0110"),
+        ({"ic": 0.09}, "IC 0.0900"),
+        ({"log_loss_skill": 0.011, "ic": 0.09}, "skill 0.0110, IC 0.0900"),
+    ],
+)
+def test_a_logistic_regression_that_does_better_is_named(better, why):
+    logistic = {"log_loss_skill": 0.002, "ic": 0.03}
+    assert judge(card(), {**BASELINES, "logistic": logistic}, 40)[0] == "edge"
+    verdict, reason = judge(card(), {**BASELINES, "logistic": {**logistic, **better}}, 40)
+    assert verdict == "weak"
+    assert f"the logistic baseline does better: {why}:" in reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocks", "why"),
+    [
+        # Surely worse than the class prior, while its IC is surely above zero.
+        (
+            {"log_loss_skill": -0.417, "intervals": {"log_loss_skill": [-0.501, -0.325]}},
+            60,
+            "the class prior does no worse",
+        ),
+        ({"log_loss_skill": 0.0}, 60, "the class prior does no worse"),
+        ({"log_loss_skill": 0.0009}, 60, "the last label does no worse (skill 0.00100)"),
+        (
+            {"intervals": {"log_loss_skill": [-0.001, 0.02], "ic_pooled": [-0.01, 0.1]}},
+            40,
+            "IC may be zero",
+        ),
+        # Sure skill without a sure direction is a forecast of volatility.
+        ({"intervals": {"ic": [-0.01, 0.1]}}, 40, "IC may be zero"),
+        ({"intervals": {"ic_pooled": [-0.01, 0.1]}}, 40, "IC may be zero"),
+        ({}, 19, "too few independent blocks to judge: the held-back part has 19 blocks"),
+    ],
+)
+def test_no_edge(changes, blocks, why):
+    verdict, reason = judge(card(**changes), BASELINES, blocks)
     assert verdict == "no edge"
-    assert "surely above zero" in reason
-    verdict, reason = judge(card(), BASELINES, 4)
+    assert why in reason
+
+
+def test_without_intervals_the_figures_stand_alone():
+    nothing = {"log_loss_skill": [], "ic": [], "ic_pooled": []}
+    verdict, reason = judge(card(intervals=nothing), BASELINES, 4)
     assert verdict == "no edge"
-    assert "4 blocks" in reason
+    assert "IC 0.0800, pooled 0.0700, 4 blocks" in reason
 
 
 def test_results_too_good_to_be_true_name_the_likely_leak():

@@ -12,9 +12,13 @@ import numpy.typing as npt
 
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
-from alphaseeker.factors.grade import Evidence, Grade, grade_factor
+from alphaseeker.factors.blocks import MIN_BLOCK_ROWS
+from alphaseeker.factors.direction import known_directions
+from alphaseeker.factors.forward_returns import grid_interval
+from alphaseeker.factors.grade import MIN_BLOCKS, Evidence, Grade, grade_factor
 from alphaseeker.factors.information import MeanTest, mean_test
 from alphaseeker.factors.measure import (
+    HORIZONS_PER_BLOCK,
     FloatArray,
     Information,
     IntArray,
@@ -43,7 +47,7 @@ class _Measured:
     name: str
     test: MeanTest  # of the block ICs
     gain: MeanTest  # of the blocks' portfolio gains
-    direction: float
+    direction: int
     n_observations: int
     n_blocks: int
     figures: dict[str, float]
@@ -76,11 +80,16 @@ def evaluate_factor_blocks(
           ``total_score``, ``score_parts``, ``reason`` (what caps the grade), ``ic`` (mean
           Spearman correlation of the blocks), ``ic_std``, ``ic_ir``, ``ic_t``, ``p_value``,
           ``p_value_bonferroni``, ``p_value_holm``, ``p_value_bh``, ``significant`` (Bonferroni
-          at ALPHA), ``newey_west_t``, ``ic_pooled``, ``pearson``, ``direction`` (1: long the
-          highest quantile; -1: long the lowest; all that follows is measured in it), ``past_ic``,
-          ``gain_t``, ``return_spread_bp``, ``return_spread_net_bp`` (less four sides: two
-          trades, in and out), ``break_even_cost_bp`` (a side), ``return_spread_sigma``,
-          ``sharpe``, ``sharpe_net``, ``sortino``, ``calmar``, ``max_drawdown``, ``turnover``
+          at ALPHA, and borne out by trading on the past: ``grade`` has the rule),
+          ``newey_west_t``, ``ic_pooled``, ``pearson``, ``direction`` (where the ICs of all blocks
+          point: 1 long the highest quantile, -1 long the lowest). All that follows is measured in
+          the direction of the blocks before, known when each block began; blocks without any
+          before them are left out: ``past_ic``, ``gain_t``, ``return_spread_bp``,
+          ``return_spread_net_bp`` (less four sides, two trades in and out: the fee, and half the
+          spread quoted at the row traded), ``break_even_cost_bp`` (the fee a side at which the
+          net spread is zero; below 0 the quoted spread alone costs more than there is),
+          ``return_spread_sigma``, ``sharpe``, ``sharpe_net`` (less fee and half the quoted spread
+          on what is traded), ``sortino``, ``calmar``, ``max_drawdown``, ``turnover``
           (mean absolute change of the position a period), ``n_observations``, ``n_blocks``.
           Correlations are means over the blocks of all symbols, portfolio figures means over
           symbols weighted by their blocks.
@@ -90,7 +99,8 @@ def evaluate_factor_blocks(
     Raises
     ------
     DataError
-        No block, a block without columns, or blocks with different columns.
+        No block, a block without columns, blocks with different columns, or data so short or
+        coarse that no block of time holds enough forward returns for a single correlation.
     """
     names = _common_names(blocks)
     settings = config.factor
@@ -99,6 +109,7 @@ def evaluate_factor_blocks(
         for block in blocks
         if len(block)
     ]
+    _require_observations(panels, settings.FORWARD_S)
     groups = _time_groups(panels)
     measured = []
     for column, name in enumerate(names):
@@ -120,7 +131,7 @@ def evaluate_factor_blocks(
     results = [
         _result(item, corrected.get(item.name, (1.0, 1.0, 1.0)), config) for item in measured
     ]
-    results.sort(key=_standing, reverse=True)
+    results.sort(key=_standing)
     return {
         "factor_results": results,
         "top_factors": [result["factor_name"] for result in results],
@@ -149,6 +160,28 @@ def _common_names(blocks: Sequence[FeatureBlock]) -> tuple[str, ...]:
     return names
 
 
+def _require_observations(panels: Sequence[Panel], forward_s: float) -> None:
+    """Refuse data of which no factor whatever could be measured."""
+    for panel in panels:
+        known = np.concatenate(([0], np.cumsum(np.isfinite(panel.returns))))
+        if np.any(known[panel.blocks[:, 1]] - known[panel.blocks[:, 0]] >= MIN_BLOCK_ROWS):
+            return
+    rows = sum(len(panel.features) for panel in panels)
+    seconds = max((float(np.ptp(panel.features.timestamp)) for panel in panels), default=0.0) / 1e9
+    block_s = HORIZONS_PER_BLOCK * forward_s
+    message = (
+        f"{rows} rows over {seconds:g} s are too few to evaluate factors over FORWARD_S "
+        f"{forward_s:g} s: no block of time has {MIN_BLOCK_ROWS} rows with a forward return. "
+        f"A test needs {_MIN_TESTED_BLOCKS} blocks of {block_s:g} s, a grade above C needs "
+        f"{MIN_BLOCKS} ({MIN_BLOCKS * block_s:g} s), in sessions of half a block or more: give "
+        "more data or a shorter FORWARD_S"
+    )
+    interval = max((grid_interval(panel.features.timestamp) for panel in panels), default=0.0) / 1e9
+    if interval > forward_s:
+        message += f"; rows stand {interval:g} s apart, which FORWARD_S must at least be"
+    raise DataError(message)
+
+
 def _time_groups(panels: Sequence[Panel]) -> list[IntArray]:
     """Number the blocks so that those of different symbols at the same time share a number."""
     if len(panels) == 1:
@@ -172,11 +205,15 @@ def _measure(
         for panel, factor in zip(panels, factors, strict=True)
     ]
     test = _test_blocks([part.ics for part in parts], groups)
-    direction = -1.0 if test.mean < 0.0 else 1.0
+    directions = known_directions(
+        [part.ics for part in parts],
+        [panel.block_starts for panel in panels],
+        [panel.block_known_at for panel in panels],
+    )
     cost = config.risk.TRANSACTION_COST_PCT
     traded = [
-        measure_trading(panel, factor, part.edges, direction=direction, cost=cost)
-        for panel, factor, part in zip(panels, factors, parts, strict=True)
+        measure_trading(panel, factor, part.edges, directions=known, cost=cost)
+        for panel, factor, part, known in zip(panels, factors, parts, directions, strict=True)
     ]
     figures = _figures(panels, parts, traded, cost)
     reason = _why_unmeasured(panels, factors, test.count)
@@ -184,7 +221,7 @@ def _measure(
         name=name,
         test=test,
         gain=_test_blocks([trading.gains for trading in traded], groups),
-        direction=direction,
+        direction=-1 if test.mean < 0.0 else 1,
         n_observations=sum(part.n_observations for part in parts),
         n_blocks=sum(int(np.isfinite(part.ics).sum()) for part in parts),
         figures=dict.fromkeys(figures, 0.0) if reason else figures,
@@ -202,8 +239,6 @@ def _test_blocks(values: Sequence[FloatArray], groups: Sequence[IntArray]) -> Me
 def _why_unmeasured(panels: Sequence[Panel], factors: Sequence[FloatArray], blocks: int) -> str:
     if blocks >= _MIN_TESTED_BLOCKS:
         return ""
-    if not any(np.isfinite(panel.returns).any() for panel in panels):
-        return "too few observations: no row is followed by a whole horizon"
     if not any(panel.volatility > 0.0 for panel in panels):
         return "the forward return never varies"
     values = np.concatenate([np.empty(0), *factors])
@@ -224,6 +259,7 @@ def _figures(
     weights = np.array([np.isfinite(part.ics).sum() for part in parts], dtype=np.float64)
     rows = np.array([part.n_observations for part in parts], dtype=np.float64)
     spread = _mean([trading.spread for trading in traded], weights)
+    left = spread - _mean([trading.spread_quoted for trading in traded], weights)
     sigmas = [
         trading.spread / panel.volatility if panel.volatility > 0.0 else 0.0
         for trading, panel in zip(traded, panels, strict=True)
@@ -239,8 +275,8 @@ def _figures(
         "pearson": _mean([part.pearson for part in parts], rows),
         "past_ic": _mean([trading.past_ic for trading in traded], weights),
         "return_spread_bp": spread * _BASIS_POINTS,
-        "return_spread_net_bp": (spread - _SIDES_OF_SPREAD * cost) * _BASIS_POINTS,
-        "break_even_cost_bp": spread / _SIDES_OF_SPREAD * _BASIS_POINTS,
+        "return_spread_net_bp": (left - _SIDES_OF_SPREAD * cost) * _BASIS_POINTS,
+        "break_even_cost_bp": left / _SIDES_OF_SPREAD * _BASIS_POINTS,
         "return_spread_sigma": _mean(sigmas, weights),
         "sharpe": _mean([trading.sharpe for trading in traded], weights),
         "sharpe_net": _mean([trading.sharpe_net for trading in traded], weights),
@@ -280,8 +316,8 @@ def _result(
         "p_value_bonferroni": corrected[0],
         "p_value_holm": corrected[1],
         "p_value_bh": corrected[2],
-        "significant": corrected[0] <= alpha,
-        "direction": int(item.direction),
+        "significant": corrected[0] <= alpha and grade.confirmed,
+        "direction": item.direction,
         "gain_t": item.gain.t,
         **figures,
         "n_observations": item.n_observations,
@@ -312,5 +348,5 @@ def _grade(item: _Measured, p_value: float, alpha: float) -> Grade:
 
 
 def _standing(result: dict[str, Any]) -> tuple[float, float, str]:
-    """Total score first; among equal (capped) totals the points before caps."""
-    return (result["total_score"], sum(result["score_parts"].values()), result["factor_name"])
+    """Best total first; among equal (capped) totals the points before caps, then the name."""
+    return (-result["total_score"], -sum(result["score_parts"].values()), result["factor_name"])

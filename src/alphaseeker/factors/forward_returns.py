@@ -1,4 +1,18 @@
-"""The forward return by time: the one definition that factors and labels share."""
+"""The forward return by time: the one definition that factors and labels share.
+
+A row's price at the end of its horizon is the last one at or before that moment. Where no later
+row is, that is the row's own price, and what it means depends on the data:
+
+- In a stream of events a quote stands until it changes. Nothing came, so nothing moved: the
+  return is truly 0.
+- A row of a grid is a sample. Where the next sample comes later than the horizon (bars that
+  jitter by some milliseconds, a bar that is missing, a horizon shorter than a bar), the price at
+  that moment was never seen. A return of 0 would be an artefact, so the row is unresolved.
+
+``grid_interval`` tells the two apart: a grid is regular. A grid that is fine beside the horizon
+(four samples or more within it) is treated as events, since a hole of a whole horizon is an
+exception there and not the rule.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +23,17 @@ import numpy.typing as npt
 
 from alphaseeker._jit import kernel
 
-__all__ = ["forward_return", "label_end", "prevailing_row"]
+__all__ = [
+    "forward_return",
+    "grid_interval",
+    "label_end",
+    "prevailing_row",
+    "unresolve_unseen",
+]
+
+_REGULAR = 0.25  # how far from the median, as a share of it, an interval of a grid may lie
+_REGULAR_SHARE = 0.5  # of the intervals; of random events hardly a fifth lie so near
+_SAMPLES_PER_HORIZON = 4  # from here on a grid is as good as a stream of events
 
 
 @kernel
@@ -53,13 +77,80 @@ def label_end(
 
 
 @kernel
+def grid_interval(timestamp: npt.NDArray[np.int64]) -> float:
+    """Return the interval of the grid that the rows of one segment stand on, or 0.0.
+
+    Rows stand on a grid where half of the intervals or more lie within a quarter of the median
+    one: jitter and missing samples leave a grid a grid, while fewer than a fifth of the
+    intervals of random (Poisson) events lie so near each other.
+
+    Parameters
+    ----------
+    timestamp
+        Shape (n,), int64, nanoseconds, not decreasing.
+
+    Returns
+    -------
+    float
+        The median interval, in nanoseconds; 0.0 for a stream of events and for less than two
+        rows.
+    """
+    if len(timestamp) < 2:
+        return 0.0
+    intervals = np.diff(timestamp)
+    median = float(np.median(intervals))
+    near = 0
+    for interval in intervals:
+        if abs(interval - median) <= _REGULAR * median:
+            near += 1
+    return median if near >= _REGULAR_SHARE * len(intervals) else 0.0
+
+
+@kernel
+def unresolve_unseen(
+    timestamp: npt.NDArray[np.int64],
+    segment: npt.NDArray[np.int64],
+    horizon_ns: int,
+    found: npt.NDArray[np.int64],
+) -> None:
+    """Set to -1 the rows of a grid whose horizon passes before the next sample.
+
+    A segment counts as a grid where `grid_interval` is a quarter of the horizon or more. Whether
+    a row is dropped depends on time stamps alone, never on prices, so that what is left is no
+    biased sample.
+
+    Parameters
+    ----------
+    timestamp, segment, horizon_ns
+        As in ``label_end``.
+    found
+        Shape (n,), int64, changed: the row at which each row's horizon ends; the row itself
+        where there is no later one within the horizon.
+    """
+    rows = len(timestamp)
+    first = 0
+    while first < rows:
+        stop = first
+        unseen = False
+        while stop < rows and segment[stop] == segment[first]:
+            unseen = unseen or found[stop] == stop
+            stop += 1
+        if unseen and _SAMPLES_PER_HORIZON * grid_interval(timestamp[first:stop]) >= horizon_ns:
+            for row in range(first, stop):
+                if found[row] == row:
+                    found[row] = -1
+        first = stop
+
+
+@kernel
 def prevailing_row(
     timestamp: npt.NDArray[np.int64], segment: npt.NDArray[np.int64], horizon_ns: int
 ) -> npt.NDArray[np.int64]:
     """Return for each row the one whose quote prevails when its horizon has passed.
 
-    It is the last row of the same segment at or before that moment. Both pointers only move
-    forward, so the cost is linear in the rows at any tick rate.
+    It is the last row of the same segment at or before that moment; on a grid never the row
+    itself (`unresolve_unseen`). Both pointers only move forward, so the cost is linear in the
+    rows at any tick rate.
 
     Parameters
     ----------
@@ -69,7 +160,8 @@ def prevailing_row(
     Returns
     -------
     numpy.ndarray
-        Shape (n,), int64; -1 where the segment ends before the horizon has passed.
+        Shape (n,), int64; -1 where the segment ends before the horizon has passed, and where a
+        grid has no sample within it.
     """
     rows = len(timestamp)
     found = np.full(rows, -1, np.int64)
@@ -86,6 +178,7 @@ def prevailing_row(
         goes_on = ahead + 1 < rows and segment[ahead + 1] == segment[row]
         if goes_on or timestamp[ahead] == moment:
             found[row] = ahead
+    unresolve_unseen(timestamp, segment, horizon_ns, found)
     return found
 
 
@@ -109,7 +202,8 @@ def forward_return(
     -------
     numpy.ndarray
         Shape (n,), float64, a logarithmic return; NaN where the horizon does not pass within the
-        segment (it is never cut short), or where a price is not above zero.
+        segment (it is never cut short), where a grid has no sample within it, or where a price is
+        not above zero.
     """
     end = prevailing_row(timestamp, segment, horizon_ns)
     result = np.full(len(timestamp), np.nan)

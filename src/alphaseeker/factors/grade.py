@@ -26,11 +26,14 @@ cap     reason
 ======  ========================================================================================
 C       fewer than 20 independent blocks
 C       not significant after correction for the number of factors
-C       the portfolio, decided from past quantiles, does not gain at the same level (one-sided)
+C       the portfolio, decided from the past, does not gain at the same level (one-sided)
 D       its correlation with the return is less than half of the IC: the IC comes from ranking
         a trending factor within its own block, and could not have been known
 E       nothing could be measured
 ======  ========================================================================================
+
+A factor is confirmed where neither the cap for the portfolio's gain nor the D holds: without that,
+a small p-value of the IC is no discovery.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ class Evidence:
     """What a grade is made of.
 
     Everything that has a side (all but the IC and the p-values) is measured in the direction that
-    the IC points to: positive is a gain.
+    the blocks before pointed to: positive is a gain.
 
     Attributes
     ----------
@@ -118,12 +121,24 @@ class Grade:
         Points of each part, caps not applied.
     reasons
         One sentence for each cap that holds.
+    confirmed
+        Whether trading on the past bears the IC out.
     """
 
     name: str
     total: float
     parts: dict[str, float]
     reasons: tuple[str, ...]
+    confirmed: bool
+
+
+def _gains(evidence: Evidence) -> bool:
+    one_sided = 0.5 * evidence.gain_p_value if evidence.gain_t > 0.0 else 1.0
+    return one_sided <= evidence.alpha
+
+
+def _borne_out(evidence: Evidence) -> bool:
+    return evidence.past_ic >= MIN_CONFIRMATION * abs(evidence.ic)
 
 
 def _caps(evidence: Evidence) -> list[tuple[str, str]]:
@@ -132,10 +147,9 @@ def _caps(evidence: Evidence) -> list[tuple[str, str]]:
         caps.append(("C", f"{evidence.n_blocks} independent blocks, fewer than {MIN_BLOCKS}"))
     if not evidence.p_value <= evidence.alpha:
         caps.append(("C", f"corrected p-value {evidence.p_value:.3g} is above {evidence.alpha:g}"))
-    one_sided = 0.5 * evidence.gain_p_value if evidence.gain_t > 0.0 else 1.0
-    if not one_sided <= evidence.alpha:
+    if not _gains(evidence):
         caps.append(("C", f"the portfolio's gain has t = {evidence.gain_t:.2f}"))
-    if not evidence.past_ic >= MIN_CONFIRMATION * abs(evidence.ic):
+    if not _borne_out(evidence):
         caps.append(
             (
                 "D",
@@ -155,7 +169,8 @@ def grade_factor(evidence: Evidence | None) -> Grade:
         None where nothing could be measured: grade E without points.
     """
     if evidence is None:
-        return Grade(name="E", total=0.0, parts=dict.fromkeys(_POINTS, 0.0), reasons=())
+        parts = dict.fromkeys(_POINTS, 0.0)
+        return Grade(name="E", total=0.0, parts=parts, reasons=(), confirmed=False)
     kept = 1.0 - 1.0 / evidence.gain_t if evidence.gain_t > 1.0 else 0.0
     figures = {
         "ic": abs(evidence.ic) - evidence.ic_error,
@@ -175,4 +190,10 @@ def grade_factor(evidence: Evidence | None) -> Grade:
     for cap, _ in caps:
         total = min(total, GRADES[names[names.index(cap) - 1]] - _STEP)
     name = next(name for name in names if total >= GRADES[name])
-    return Grade(name=name, total=total, parts=parts, reasons=tuple(why for _, why in caps))
+    return Grade(
+        name=name,
+        total=total,
+        parts=parts,
+        reasons=tuple(why for _, why in caps),
+        confirmed=_gains(evidence) and _borne_out(evidence),
+    )

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.factors.blocks import block_ics, block_orders, cut_blocks
-from alphaseeker.factors.forward_returns import forward_return, label_end
+from alphaseeker.factors.forward_returns import forward_return, label_end, prevailing_row
 from alphaseeker.factors.information import newey_west, pearson
 from alphaseeker.factors.portfolio import (
     block_gains,
     calmar,
     max_drawdown,
     portfolio_periods,
+    quantile_costs,
     quantile_positions,
     quantile_spread,
     sharpe,
@@ -23,13 +24,21 @@ from alphaseeker.factors.portfolio import (
 )
 from alphaseeker.features.block import FeatureBlock
 
-__all__ = ["Information", "Panel", "Trading", "measure_information", "measure_trading", "panel_of"]
+__all__ = [
+    "HORIZONS_PER_BLOCK",
+    "Information",
+    "Panel",
+    "Trading",
+    "measure_information",
+    "measure_trading",
+    "panel_of",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _YEAR_NS = 365 * 86_400 * 10**9
-_HORIZONS_PER_BLOCK = 10
+HORIZONS_PER_BLOCK = 10
 # Non-overlapping periods may begin at any moment of a horizon. Ratios are the median over this
 # many beginnings, so that none hangs on the second at which the file starts; odd, so that the
 # median is the figure of one portfolio.
@@ -48,6 +57,12 @@ class Panel:
         Nanoseconds.
     returns, end
         Shape (n,), float64 and int64, as from ``forward_return`` and ``label_end``.
+    half_spread
+        Shape (n,), float64: half the quoted spread as a share of the mid, which is what a trade
+        at the quote costs beside the fee.
+    round_trip
+        Shape (n,), float64: half the quoted spread of the row and of the one whose quote prevails
+        at its horizon; NaN where unresolved.
     volatility
         Standard deviation of the resolved forward returns; 0 without any.
     blocks, orders
@@ -63,12 +78,24 @@ class Panel:
     block_ns: int
     returns: FloatArray
     end: IntArray
+    half_spread: FloatArray
+    round_trip: FloatArray
     volatility: float
     blocks: IntArray
     orders: IntArray
     whole: IntArray
     whole_orders: IntArray
     lags: int
+
+    @property
+    def block_starts(self) -> IntArray:
+        """Time of the first row of each block, shape (b,), nanoseconds."""
+        return self.features.timestamp[self.blocks[:, 0]]
+
+    @property
+    def block_known_at(self) -> IntArray:
+        """When the last forward return of each block is known, shape (b,), nanoseconds."""
+        return self.features.timestamp[self.blocks[:, 1] - 1] + self.horizon_ns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +138,12 @@ class Trading:
         Correlation of the position with the return, neither being centred.
     spread
         Quantile spread, a logarithmic return.
+    spread_quoted
+        What the quoted bid and ask take from it: half the quoted spread at each of the four
+        sides of the two trades.
     sharpe, sharpe_net, sortino, calmar, max_drawdown, turnover
-        Of the portfolio of non-overlapping periods, a year; net of cost where it says so.
+        Of the portfolio of non-overlapping periods, a year; net of the fee and of half the quoted
+        spread on what is traded where it says so.
         Turnover is the mean absolute change of the position a period: 2 turns from long to
         short or back every time, 0 never trades.
     """
@@ -120,6 +151,7 @@ class Trading:
     gains: FloatArray
     past_ic: float
     spread: float
+    spread_quoted: float
     sharpe: float
     sharpe_net: float
     sortino: float
@@ -146,8 +178,10 @@ def panel_of(features: FeatureBlock, *, horizon_s: float, blocks: int) -> Panel:
     last = np.flatnonzero(np.diff(segment, append=segment[-1:] + 1))
     first = np.concatenate(([0], last[:-1] + 1)).astype(np.int64)[: len(last)]
     covered_ns = int(np.sum(timestamp[last] - timestamp[first]))
-    block_ns = max(_HORIZONS_PER_BLOCK * horizon_ns, covered_ns // blocks)
+    block_ns = max(HORIZONS_PER_BLOCK * horizon_ns, covered_ns // blocks)
     returns = forward_return(timestamp, features.mid, segment, horizon_ns)
+    prevails = prevailing_row(timestamp, segment, horizon_ns)
+    half_spread = 0.5 * features.spread / features.mid
     end = label_end(timestamp, segment, horizon_ns)
     resolved = np.flatnonzero(end >= 0)
     cut = cut_blocks(timestamp, segment, block_ns)
@@ -160,6 +194,8 @@ def panel_of(features: FeatureBlock, *, horizon_s: float, blocks: int) -> Panel:
         block_ns=block_ns,
         returns=returns,
         end=end,
+        half_spread=half_spread,
+        round_trip=np.where(prevails >= 0, half_spread + half_spread[prevails], np.nan),
         volatility=float(np.std(finite)) if len(finite) else 0.0,
         blocks=cut,
         orders=block_orders(returns, cut),
@@ -208,9 +244,9 @@ def measure_information(panel: Panel, factor: FloatArray, quantiles: int) -> Inf
 
 
 def measure_trading(
-    panel: Panel, factor: FloatArray, edges: FloatArray, *, direction: float, cost: float
+    panel: Panel, factor: FloatArray, edges: FloatArray, *, directions: FloatArray, cost: float
 ) -> Trading:
-    """Hold the quantile that the IC says will rise, short the one that it says will fall.
+    """Hold the quantile that the ICs so far say will rise, short the one that will fall.
 
     Parameters
     ----------
@@ -218,22 +254,31 @@ def measure_trading(
         Shape (n,), float64.
     edges
         Shape (b, 2), float64, from `measure_information`.
-    direction
-        1.0: long the highest quantile; -1.0: long the lowest.
+    directions
+        Shape (b,), from ``known_directions``: in each block 1.0 long the highest quantile, -1.0
+        long the lowest, NaN nothing.
     cost
-        Cost of one side, as a share of what is traded.
+        Fee of one side, as a share of what is traded; half the quoted spread comes on top.
     """
     returns, features = panel.returns, panel.features
-    position = direction * quantile_positions(factor, panel.blocks, edges)
-    spread = float(quantile_spread(position, returns))
+    side = quantile_positions(factor, panel.blocks, edges)
+    direction = np.full(len(factor), np.nan)
+    for (first, stop), known in zip(panel.blocks, directions, strict=True):
+        direction[first:stop] = known
+    position = direction * side
+    # The direction goes to the returns here: the quantile itself may be empty, and what stands in
+    # for it is chosen for the factor as a whole.
+    spread = float(quantile_spread(side, direction * returns))
+    quoted = float(quantile_costs(side, np.where(np.isnan(direction), np.nan, panel.round_trip)))
     both = np.isfinite(position) & np.isfinite(returns) & (position != 0.0)
     held = position[both] * returns[both]
     power = math.sqrt(float(np.sum(held * held)) * len(held))
     ratios = []
     for start in range(_STARTS):
-        gains, trades, held_ns = portfolio_periods(
+        gains, trades, costs, held_ns = portfolio_periods(
             position,
-            returns,
+            features.mid,
+            cost + panel.half_spread,
             panel.end,
             features.timestamp,
             features.segment,
@@ -241,11 +286,11 @@ def measure_trading(
         )
         if len(gains) < 2:
             continue
-        periods = _YEAR_NS * len(gains) / held_ns
+        periods = _YEAR_NS * len(gains) / float(np.sum(held_ns))
         ratios.append(
             (
                 sharpe(gains, periods),
-                sharpe(gains - cost * trades, periods),
+                sharpe(gains - costs, periods),
                 sortino(gains, periods),
                 calmar(gains, periods),
                 max_drawdown(gains),
@@ -258,6 +303,7 @@ def measure_trading(
         gains=block_gains(position, returns, panel.blocks) / scale,
         past_ic=float(np.sum(held)) / power if power > 0.0 else 0.0,
         spread=spread if math.isfinite(spread) else 0.0,
+        spread_quoted=quoted if math.isfinite(quoted) else 0.0,
         sharpe=float(medians[0]),
         sharpe_net=float(medians[1]),
         sortino=float(medians[2]),

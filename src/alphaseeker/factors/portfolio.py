@@ -1,9 +1,10 @@
 """What trading a factor's outer quantiles would have given: positions, periods, spread, ratios.
 
 A position is decided with the quantile edges of the block *before*: nothing that the bot would
-not have known then. This matters beyond realism. Ranked within its own block, the price level of
-a random walk seems to foretell the return (what is high within a block has to come down within
-it: Stambaugh, 1999); a position decided from the past earns nothing there.
+not have known then; so is the side (``direction``). This matters beyond realism. Ranked within its
+own block, the price level of a random walk seems to foretell the return (what is high within a
+block has to come down within it: Stambaugh, 1999); a position decided from the past earns nothing
+there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "calmar",
     "max_drawdown",
     "portfolio_periods",
+    "quantile_costs",
     "quantile_positions",
     "quantile_spread",
     "sharpe",
@@ -71,6 +73,25 @@ def quantile_positions(
 
 
 @kernel
+def _outer_means(
+    position: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the mean of ``values`` over the lowest quantile and over the highest."""
+    total = np.zeros(3)
+    count = np.zeros(3)
+    for row in range(len(position)):
+        if np.isfinite(position[row]) and np.isfinite(values[row]):
+            side = int(position[row]) + 1
+            total[side] += values[row]
+            count[side] += 1.0
+    low = 0 if count[0] > 0.0 else 1
+    high = 2 if count[2] > 0.0 else 1
+    if low == high or count[low] == 0.0 or count[high] == 0.0:
+        return math.nan, math.nan
+    return total[low] / count[low], total[high] / count[high]
+
+
+@kernel
 def quantile_spread(position: npt.NDArray[np.float64], returns: npt.NDArray[np.float64]) -> float:
     """Return the mean forward return of the highest quantile minus that of the lowest.
 
@@ -87,18 +108,23 @@ def quantile_spread(position: npt.NDArray[np.float64], returns: npt.NDArray[np.f
         In the unit of ``returns``. Where one of the two quantiles is empty (a factor that is
         mostly one value), the rows between stand in for it; NaN where that is empty too.
     """
-    total = np.zeros(3)
-    count = np.zeros(3)
-    for row in range(len(position)):
-        if np.isfinite(position[row]) and np.isfinite(returns[row]):
-            side = int(position[row]) + 1
-            total[side] += returns[row]
-            count[side] += 1.0
-    low = 0 if count[0] > 0.0 else 1
-    high = 2 if count[2] > 0.0 else 1
-    if low == high or count[low] == 0.0 or count[high] == 0.0:
-        return math.nan
-    return float(total[high] / count[high] - total[low] / count[low])
+    low, high = _outer_means(position, returns)
+    return high - low
+
+
+@kernel
+def quantile_costs(position: npt.NDArray[np.float64], costs: npt.NDArray[np.float64]) -> float:
+    """Return what the two trades of `quantile_spread` cost: the mean of one side plus the other's.
+
+    Parameters
+    ----------
+    position
+        As in `quantile_spread`.
+    costs
+        Shape (n,), float64: cost of going in at a row and out again; NaN where unresolved.
+    """
+    low, high = _outer_means(position, costs)
+    return low + high
 
 
 @kernel
@@ -137,19 +163,30 @@ def block_gains(
 @kernel
 def portfolio_periods(
     position: npt.NDArray[np.float64],
-    returns: npt.NDArray[np.float64],
+    price: npt.NDArray[np.float64],
+    cost: npt.NDArray[np.float64],
     end: npt.NDArray[np.int64],
     timestamp: npt.NDArray[np.int64],
     segment: npt.NDArray[np.int64],
     delay_ns: int,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
-    """Hold the position for one horizon after another: periods that do not overlap.
+) -> tuple[
+    npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]
+]:
+    """Hold the position from row to row, one horizon after another: periods that do not overlap.
+
+    A period is credited with the whole move from its row to the row at which it ends. The next one
+    begins at that very row if it can, and then only the change of the position is traded;
+    otherwise the position is closed there, and opened anew later on.
 
     Parameters
     ----------
-    position, returns
-        Shape (n,), float64: what is held from a row until its horizon has passed, and the
-        logarithmic forward return. A row without either is passed over.
+    position
+        Shape (n,), float64: what is held from a row until its end; a row without is passed over.
+    price
+        Shape (n,), float64: the mid, in price units; rows where it is not above zero are passed
+        over.
+    cost
+        Shape (n,), float64: cost of trading a whole position at each row, a share of the price.
     end, timestamp, segment
         Shape (n,), int64, as in and from ``label_end``.
     delay_ns
@@ -160,45 +197,47 @@ def portfolio_periods(
     gains
         Shape (p,), float64: simple return of each period, before cost.
     trades
-        Shape (p,), float64: absolute change of the position that the period brought. A segment
-        begins and ends flat; its closing is counted to its last period.
+        Shape (p,), float64: absolute change of the position that the period brought. A closing is
+        counted to the period that it ends; every segment begins and ends flat.
+    costs
+        Shape (p,), float64: what those changes cost, a share of the price.
     held_ns
-        Nanoseconds that the periods lasted, in all.
+        Shape (p,), int64: nanoseconds that each period lasted.
     """
-    gains = np.empty(len(position))
-    trades = np.empty(len(position))
+    rows = len(position)
+    gains = np.empty(rows)
+    trades = np.empty(rows)
+    costs = np.empty(rows)
+    held_ns = np.empty(rows, np.int64)
     count = 0
-    held_ns = 0
-    before = 0.0
     start_ns = 0
-    waiting = True  # for the segment's first row that could be held
-    last = 0
+    started = -1  # first row of the segment that the delay was counted for
+    segment_first = 0
+    held = 0.0  # carried into this row by the period that ends here
     row = 0
-    while row < len(position):
-        if segment[row] != segment[last]:
-            if count > 0:
-                trades[count - 1] += abs(before)
-            before = 0.0
-            waiting = True
-        last = row
-        if end[row] < 0 or not (np.isfinite(position[row]) and np.isfinite(returns[row])):
-            row += 1
-            continue
-        if waiting:
+    while row < rows:
+        if segment[row] != segment[segment_first]:
+            segment_first = row
+        last = end[row]
+        usable = last >= 0 and np.isfinite(position[row]) and price[row] > 0.0 and price[last] > 0.0
+        if usable and started != segment_first:
             start_ns = timestamp[row] + delay_ns
-            waiting = False
-        if timestamp[row] < start_ns:
+            started = segment_first
+        if not usable or timestamp[row] < start_ns:
+            if held != 0.0:
+                trades[count - 1] += abs(held)
+                costs[count - 1] += abs(held) * cost[row]
+                held = 0.0
             row += 1
             continue
-        gains[count] = position[row] * math.expm1(returns[row])
-        trades[count] = abs(position[row] - before)
-        held_ns += timestamp[end[row]] - timestamp[row]
-        before = position[row]
+        gains[count] = position[row] * (price[last] / price[row] - 1.0)
+        trades[count] = abs(position[row] - held)
+        costs[count] = trades[count] * cost[row]
+        held_ns[count] = timestamp[last] - timestamp[row]
+        held = position[row]
         count += 1
-        row = end[row]
-    if count > 0:
-        trades[count - 1] += abs(before)
-    return gains[:count], trades[:count], held_ns
+        row = last
+    return gains[:count], trades[:count], costs[:count], held_ns[:count]
 
 
 def _checked(returns: npt.ArrayLike, periods_per_year: float) -> npt.NDArray[np.float64]:

@@ -43,9 +43,9 @@ def factor_table(
     lines = [
         f"Factors of {named}: {rows} rows, forward return over {config.factor.FORWARD_S:g} s",
         f"{significant} of {n_tested} tested factors significant at {config.factor.ALPHA:g} "
-        "after Bonferroni's correction",
+        "after Bonferroni's correction and confirmed by trading on the past",
         f"spread: highest minus lowest of {config.factor.QUANTILES} quantiles, in the direction "
-        f"of the IC; net of {cost_bp:g} bp a side",
+        f"of the IC so far; net of {cost_bp:g} bp and half the quoted spread a side",
         "",
         f"{'factor':<{width}} grade score     IC      t  p (Bonf.) spread bp  net bp break-even "
         "  Sharpe turnover blocks",

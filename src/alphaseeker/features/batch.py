@@ -110,7 +110,7 @@ def step_through(
     segments = np.empty(count, dtype=np.int64)
     history = np.empty(count, dtype=np.int64)
     mids = np.empty(count)
-    records = allocate_session(settings)
+    records = allocate_session(settings, series.symbol)
     run_ticks(
         records,
         feature_vector(records),

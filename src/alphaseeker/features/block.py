@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,9 @@ class FeatureSettings:
     bucket_s
         Length of a bucket, in seconds: 1 for event streams and one-second grids.
     tick_size
-        Smallest price step, in price units; fitted on the training part or given.
+        Smallest price step, in price units, of every symbol that ``tick_sizes`` does not name.
+    tick_sizes
+        The same by symbol, as fitted on the training part.
     max_gap_s
         A longer gap between accepted ticks resets the state.
     max_jump
@@ -45,6 +48,7 @@ class FeatureSettings:
     tick_size: float = float("nan")
     max_gap_s: float = 900.0
     max_jump: float = 0.2
+    tick_sizes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not SHORTEST_BUCKET_S <= self.bucket_s <= LONGEST_BUCKET_S:
@@ -52,12 +56,25 @@ class FeatureSettings:
                 f"bucket_s is {self.bucket_s!r}; it must be a number of seconds from "
                 f"{SHORTEST_BUCKET_S:g} to {LONGEST_BUCKET_S:g}"
             )
-        number = isinstance(self.tick_size, (int, float)) and not isinstance(self.tick_size, bool)
-        if not number or self.tick_size <= 0.0 or math.isinf(self.tick_size):
-            raise ConfigError(
-                f"tick_size is {self.tick_size!r}; it must be a finite number above 0, or NaN "
-                "where it is unknown"
-            )
+        for size in (self.tick_size, *self.tick_sizes.values()):
+            number = isinstance(size, (int, float)) and not isinstance(size, bool)
+            if not number or size <= 0.0 or math.isinf(size):
+                raise ConfigError(
+                    f"tick_size is {size!r}; it must be a finite number above 0, or NaN where it "
+                    "is unknown"
+                )
+
+    def tick_size_of(self, symbol: str) -> float:
+        """Return the price step of ``symbol``; NaN where several are known and it is not.
+
+        Where one symbol was fitted, its step stands for a stream of another name too: files
+        often name no symbol, and bots do.
+        """
+        if symbol in self.tick_sizes:
+            return self.tick_sizes[symbol]
+        if len(self.tick_sizes) == 1:
+            return next(iter(self.tick_sizes.values()))
+        return math.nan if self.tick_sizes else self.tick_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +105,7 @@ class FeatureBlock:
     bucket_s
         Length of a bucket, in seconds.
     quality
-        What the gate counted.
+        What the gate counted in the source.
     """
 
     symbol: str

@@ -54,7 +54,6 @@ def begin_segment(rec: Any, timestamp: int, mid: float) -> None:
     buckets.mids[before] = mid
     buckets.log_mids[before] = quote.log_mid
     buckets.last_return = 0.0
-    buckets.return_before = 0.0
     rolling_pairs_reset(rec.pairs.prefix, rec.pairs.positions)
     rolling_maximum_reset(rec.highs.heads, rec.highs.tail)
     rolling_maximum_reset(rec.lows.heads, rec.lows.tail)
@@ -97,7 +96,6 @@ def _close_bucket(rec: Any) -> None:
     partial[PRODUCT_ABS] = abs(product)
     partial[MOVED] = 1.0 if change != 0.0 else 0.0
     partial[PATH] = path
-    buckets.return_before = buckets.last_return
     buckets.last_return = change
     window_sums_step(
         buckets.slots,

@@ -174,7 +174,8 @@ SIGNALS: tuple[Signal, ...] = (
         windows=VOLATILITY_WINDOWS,
         lag_buckets=1,
         formula="(mean_w(r_t r_{t-1}) - mean_w(r)^2) / (mean_w(r^2) - mean_w(r)^2); NaN below "
-        f"{MIN_RETURNS} non-zero returns, 0 where all returns are equal; beyond 1 where the return "
+        f"{MIN_RETURNS} non-zero returns (hence no window below 30 s), 0 where all returns are "
+        "equal; beyond 1 where the return "
         "just before the window outweighs those in it",
     ),
     Signal(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker.config import Config
+from alphaseeker.config import Config, load_config
 from alphaseeker.errors import ConfigError, StateError
 from alphaseeker.features.batch import column_indices, step_through
 from alphaseeker.features.block import FeatureSettings
@@ -214,7 +214,7 @@ class MicrostructureFeatureEngineer:
 
     def _config(self) -> Config:
         keys = {"BUCKET_S": self.bucket_s, "MAX_GAP_S": self.max_gap_s, "MAX_JUMP": self.max_jump}
-        return Config().override(keys)
+        return load_config(None, keys)
 
     def _check(self) -> None:
         """Check the parameters before any data is read."""
@@ -226,7 +226,11 @@ class MicrostructureFeatureEngineer:
     def _fitted(self, series: Sequence[TickSeries]) -> FeatureSettings:
         settings = fit_settings(series, self._config())
         given = self.tick_size
-        return settings if isinstance(given, str) else replace(settings, tick_size=float(given))
+        return (
+            settings
+            if isinstance(given, str)
+            else replace(settings, tick_size=float(given), tick_sizes={})
+        )
 
     def _settings(self) -> FeatureSettings:
         if not self.__sklearn_is_fitted__():

@@ -86,7 +86,6 @@ BUCKETS = _aligned(
         ("mids", np.float64, (RING,)),  # at bucket ends
         ("log_mids", np.float64, (RING,)),
         ("last_return", np.float64),
-        ("return_before", np.float64),
     ]
 )
 PAIRS = _aligned(
@@ -154,8 +153,8 @@ RECORD = _aligned(
 )
 
 
-def allocate_session(settings: FeatureSettings) -> npt.NDArray[Any]:
-    """Return a fresh one-element array of ``RECORD``, set up with ``settings``."""
+def allocate_session(settings: FeatureSettings, symbol: str = "") -> npt.NDArray[Any]:
+    """Return a fresh one-element array of ``RECORD``, set up for ``symbol``."""
     records = allocate_record(RECORD)
     set_limits(records["gate"], max_gap_s=settings.max_gap_s, max_jump=settings.max_jump)
     clock = records["clock"]
@@ -166,7 +165,7 @@ def allocate_session(settings: FeatureSettings) -> npt.NDArray[Any]:
     clock["lengths"] = lengths
     clock["offsets"] = OFFSETS
     clock["longest"] = lengths[-1]
-    records["state"]["tick_size"] = settings.tick_size
+    records["state"]["tick_size"] = settings.tick_size_of(symbol)
     feature_vector(records)[:] = np.nan
     return records
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,10 +62,16 @@ def infer_tick_size(prices: npt.NDArray[np.float64]) -> float:
 def fit_settings(series: Sequence[TickSeries], config: Config) -> FeatureSettings:
     """Fit the settings on ``series``, which must be of the training part only."""
     bucket = config.data.BUCKET_S
-    prices = [one.ticks[side] for one in series for side in ("bid_price", "ask_price")]
+    prices: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for one in series:
+        both = prices.setdefault(one.symbol, [])
+        both.extend(one.ticks[side] for side in ("bid_price", "ask_price"))
+    sizes = {name: infer_tick_size(np.concatenate(both)) for name, both in prices.items()}
+    known = {name: size for name, size in sizes.items() if size > 0.0}
     return FeatureSettings(
         bucket_s=infer_bucket_s(series) if isinstance(bucket, str) else float(bucket),
-        tick_size=infer_tick_size(np.concatenate(prices) if prices else np.zeros(0)),
+        tick_size=min(known.values(), default=math.nan),
         max_gap_s=config.inference.MAX_GAP_S,
         max_jump=config.inference.MAX_JUMP,
+        tick_sizes=known,
     )

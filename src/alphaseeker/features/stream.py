@@ -100,7 +100,7 @@ class FeatureStream:
         self.settings = settings
         self._verdict: int | None = None
         self._columns = column_indices(self.names)
-        self._records = allocate_session(settings)
+        self._records = allocate_session(settings, symbol)
         self._vector = feature_vector(self._records)
         self._needed = required_buckets(
             self.names, bucket_s=settings.bucket_s, ready_history_s=math.inf

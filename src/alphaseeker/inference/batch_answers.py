@@ -8,22 +8,30 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from alphaseeker.config import DataConfig
 from alphaseeker.errors import DataError
 from alphaseeker.inference.answers import prediction
 from alphaseeker.inference.rows import RowSignals
 from alphaseeker.inference.tick_input import read_tick
+from alphaseeker.market.depth import read_depth
 from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.schema import TICK, TickSeries, session_code
 from alphaseeker.market.tick_values import refusal
 
-__all__ = ["in_row_order", "series_of"]
+__all__ = ["check_refused", "in_row_order", "series_of"]
 
 PRICE_AND_SIZE = tuple((TICK.names or ())[1:9])
 
 
-def series_of(data: Any, config: DataConfig, *, symbol: str | None = None) -> list[TickSeries]:
+def series_of(
+    data: Any,
+    config: DataConfig,
+    *,
+    symbol: str | None = None,
+    price_col: str = "close",
+) -> list[TickSeries]:
     """Read rows of one or several symbols.
 
     Parameters
@@ -32,6 +40,8 @@ def series_of(data: Any, config: DataConfig, *, symbol: str | None = None) -> li
         List of market data dictionaries, pandas or polars frame, or path.
     symbol
         Name for rows that carry none.
+    price_col
+        Column of a frame or file that is read as ``close``.
 
     Raises
     ------
@@ -40,21 +50,25 @@ def series_of(data: Any, config: DataConfig, *, symbol: str | None = None) -> li
     """
     if isinstance(data, (list, tuple)):
         return _series_of_dictionaries(data, symbol or "")
-    return read_ticks(data, chunk_rows=config.CHUNK_ROWS, symbol=symbol)
+    return read_ticks(data, chunk_rows=config.CHUNK_ROWS, symbol=symbol, price_col=price_col)
 
 
 def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries]:
     by_symbol: dict[str, list[tuple[Any, ...]]] = {}
     numbers: dict[str, list[int]] = {}
-    kinds: dict[str, str] = {}
+    kinds: dict[str, str | None] = {}
     for position, row in enumerate(rows, start=1):
         name = row.get("symbol", symbol) if isinstance(row, Mapping) else symbol
         try:
+            if not isinstance(name, str):
+                raise DataError(f"symbol is {name!r}; it must be a string")
             tick = read_tick(row, kind=kinds.get(name))
+            if row.get("depth") is not None:
+                read_depth(row["depth"])
+            code = session_code(row.get("session"))
         except DataError as error:
             raise DataError(f"row {position}: {error}") from error
         kinds[name] = tick.kind
-        code = session_code(row.get("session"))
         by_symbol.setdefault(name, []).append((tick.timestamp, *tick.values, code))
         numbers.setdefault(name, []).append(position)
     return [
@@ -67,18 +81,26 @@ def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries
     ]
 
 
-def _check_refused(results: Sequence[tuple[TickSeries, RowSignals]], config: DataConfig) -> None:
-    """Raise where more rows were malformed than the configuration lets pass."""
-    total = sum(len(signals) for _, signals in results)
-    refused = sum(int((signals.verdict < 0).sum()) for _, signals in results)
+def check_refused(
+    judged: Sequence[tuple[TickSeries, npt.NDArray[np.int8]]], config: DataConfig
+) -> None:
+    """Check the gate's verdicts on the rows of every symbol.
+
+    Raises
+    ------
+    DataError
+        More rows are malformed than ON_BAD_ROW and MAX_BAD_RATIO let pass.
+    """
+    total = sum(len(verdicts) for _, verdicts in judged)
+    refused = sum(int((verdicts < 0).sum()) for _, verdicts in judged)
     allowed = config.MAX_BAD_RATIO if config.ON_BAD_ROW == "drop" else 0.0
     if not refused or refused <= allowed * total:
         return
-    for series, signals in results:
-        for index in np.flatnonzero(signals.verdict < 0)[:1].tolist():
+    for series, verdicts in judged:
+        for index in np.flatnonzero(verdicts < 0)[:1].tolist():
             tick = series.ticks[index]
             values = tuple(float(tick[name]) for name in PRICE_AND_SIZE)
-            first = refusal(int(signals.verdict[index]), int(tick["timestamp"]), values)
+            first = refusal(int(verdicts[index]), int(tick["timestamp"]), values)
             raise DataError(
                 f"row {int(series.rows[index])}: {first}; {refused} of {total} rows are "
                 f"malformed, {allowed:g} of them may be (ON_BAD_ROW, MAX_BAD_RATIO)"
@@ -108,7 +130,7 @@ def in_row_order(
     DataError
         More rows are malformed than ``config`` allows.
     """
-    _check_refused(results, config)
+    check_refused([(series, signals.verdict) for series, signals in results], config)
     total = sum(len(signals) for _, signals in results)
     now = time.time()
     latency = (perf_counter_ns() - started) // max(total, 1)

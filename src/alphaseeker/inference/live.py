@@ -12,12 +12,14 @@ from typing import Any
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
 from alphaseeker.inference.answers import check_position, prediction
-from alphaseeker.inference.batch_answers import in_row_order, series_of
+from alphaseeker.inference.batch_answers import check_refused, in_row_order, series_of
 from alphaseeker.inference.pool import SessionPool
 from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Reason, Signal
 from alphaseeker.inference.tick_input import TickInput, read_tick
+from alphaseeker.market.quality import judge_series
+from alphaseeker.market.schema import TickSeries
 
 __all__ = ["LivePrediction"]
 
@@ -54,24 +56,29 @@ class LivePrediction:
         start = perf_counter_ns()
         wanted = check_position(position)
         symbol = market_data.get("symbol", "") if isinstance(market_data, Mapping) else ""
-        if not isinstance(symbol, str):
-            raise DataError(f"symbol is {symbol!r}; it must be a string")
         session = self.pool.get(symbol)
         now = time.time()
         try:
-            tick = read_tick(market_data, kind=session.timestamp_kind)
+            tick = read_tick(
+                market_data,
+                kind=session.timestamp_kind,
+                received=None if replay else session.stamp,
+            )
             age = now - tick.timestamp / NANOSECONDS
             self._check_clock(tick, age, replay)
-            if market_data.get("depth") is not None:
-                session.check_depth(market_data["depth"])
+            mended = session.check_depth(market_data.get("depth"))
+            capture = session.capture(market_data.get("session"))
         except DataError:
             session.statistics.refused += 1
             raise
-        code = session.capture(market_data.get("session"))
-        signal = session.step(start, tick.timestamp, code, tick.values)
-        session.timestamp_kind = tick.kind
+        before = session.statistics.predictions
+        signal = session.step(start, tick.timestamp, capture, tick.values)
+        session.statistics.depth_repaired += mended
+        if market_data.get("timestamp") is not None and tick.kind is not None:
+            session.note_time(tick.timestamp, tick.kind)
         if not replay and age > self.config.inference.MAX_AGE_S:
-            signal = session.hold(signal, Reason.STALE)
+            counted = session.statistics.predictions > before
+            signal = session.hold(signal, Reason.STALE, counted=counted)
         if wanted == "FLAT":
             wanted = self._held_position(symbol)
         if session.volume_is_cumulative:
@@ -110,38 +117,67 @@ class LivePrediction:
             symbol,
         )
 
-    def predict_batch(self, data: Any, position: str) -> list[dict[str, Any]]:
+    def predict_batch(
+        self, data: Any, position: str, price_col: str | None
+    ) -> list[dict[str, Any]]:
         """Return one answer a row from sessions of their own."""
-        return self._predict_rows(data, position, self.pool.fresh)
+        return self._predict_rows(data, position, self.pool.fresh, price_col)
 
     def predict_stream(
         self, ticks: Iterable[Mapping[str, Any]], position: str
     ) -> Iterator[dict[str, Any]]:
-        """Yield an answer a tick; the live sessions go on, BATCH_SIZE rows a step."""
-        source = iter(ticks)
+        """Return an iterator of one answer a tick; the live sessions go on, BATCH_SIZE a step."""
+        if isinstance(ticks, (str, bytes, Mapping)) or not isinstance(ticks, Iterable):
+            raise DataError(
+                f"ticks is a {type(ticks).__name__}; it must yield market data dictionaries"
+            )
+        return self._stream(iter(ticks), position)
+
+    def _stream(
+        self, source: Iterator[Mapping[str, Any]], position: str
+    ) -> Iterator[dict[str, Any]]:
         while rows := list(itertools.islice(source, self.config.inference.BATCH_SIZE)):
-            yield from self._predict_rows(rows, position, self.pool.get)
+            yield from self._predict_rows(rows, position, self.pool.get, None)
 
     def _predict_rows(
-        self, data: Any, position: str, session_of: Callable[[str], Session]
+        self,
+        data: Any,
+        position: str,
+        session_of: Callable[[str], Session],
+        price_col: str | None,
     ) -> list[dict[str, Any]]:
         start = perf_counter_ns()
         wanted = check_position(position)
         results = [
             (series, run_rows(session_of(series.symbol), series))
-            for series in series_of(data, self.config.data)
+            for series in self._series_of(data, price_col)
         ]
         return in_row_order(results, position=wanted, started=start, config=self.config.data)
 
-    def warm_up(self, history: Any, symbol: str | None) -> dict[str, Any]:
+    def _series_of(
+        self, data: Any, price_col: str | None, symbol: str | None = None
+    ) -> list[TickSeries]:
+        column = price_col or self.pool.model.artifact.training.get("price_col", "close")
+        return series_of(data, self.config.data, symbol=symbol, price_col=column)
+
+    def warm_up(self, history: Any, symbol: str | None, price_col: str | None) -> dict[str, Any]:
         """Feed past ticks to the live sessions and report by symbol."""
+        every = self._series_of(history, price_col, symbol)
+        gap, jump = self.config.inference.MAX_GAP_S, self.config.inference.MAX_JUMP
+        judged = [judge_series(one, max_gap_s=gap, max_jump=jump) for one in every]
+        check_refused(
+            [(one, verdicts) for one, (verdicts, _) in zip(every, judged, strict=True)],
+            self.config.data,
+        )
         report = {}
-        for series in series_of(history, self.config.data, symbol=symbol):
+        for series, (_, quality) in zip(every, judged, strict=True):
             session = self.pool.get(series.symbol)
             run_rows(session, series)
             remaining = session.warm_up_remaining_s
             report[series.symbol] = {
                 "rows": len(series),
+                "accepted": quality.accepted,
+                "refused": quality.refused,
                 "ready": remaining == 0.0,
                 "warm_up_remaining_s": remaining,
             }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
 
 from alphaseeker.config import InferenceConfig
 from alphaseeker.errors import DataError, StateError
@@ -41,9 +40,9 @@ class SessionPool:
         return self._model
 
     @property
-    def has_model(self) -> bool:
-        """Whether a model serves."""
-        return self._model is not None
+    def loaded(self) -> ServedModel | None:
+        """The model that serves, None where there is none."""
+        return self._model
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -62,6 +61,8 @@ class SessionPool:
         DataError
             The model was not trained on the symbol, and UNKNOWN_SYMBOL is "refuse".
         """
+        if not isinstance(symbol, str):
+            raise DataError(f"symbol is {symbol!r}; it must be a string")
         session = self._sessions.get(symbol)
         if session is not None:
             return session
@@ -81,8 +82,8 @@ class SessionPool:
     def _admit(self, symbol: str, model: ServedModel) -> None:
         if len(self._sessions) >= self.config.MAX_SESSIONS:
             raise StateError(
-                f"{len(self._sessions)} sessions are open, which is MAX_SESSIONS; raise it, or "
-                "close some with clear_caches()"
+                f"{len(self._sessions)} sessions are open, which is MAX_SESSIONS; raise it with "
+                "update_config"
             )
         known = model.artifact.training.get("symbols", [])
         if not symbol or symbol in known:
@@ -99,14 +100,4 @@ class SessionPool:
         """Serve ``model`` from the next tick on; return the symbols that must warm up again."""
         with self._lock:
             self._model = model
-            return [s.symbol for s in self._sessions.values() if not s.swap_model(model)]
-
-    def adopt(self, sessions: Iterable[Session]) -> None:
-        """Replace all live sessions by ``sessions``."""
-        with self._lock:
-            self._sessions = {session.symbol: session for session in sessions}
-
-    def close(self) -> None:
-        """Forget the state of all symbols."""
-        with self._lock:
-            self._sessions.clear()
+            return [s.symbol for s in self._sessions.values() if not s.hand_over(model)]

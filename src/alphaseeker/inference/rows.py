@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,7 @@ def run_rows(session: Session, series: TickSeries) -> RowSignals:
     A row that a live tick would be refused for leaves the state as it was and gets the reason
     REFUSED.
     """
+    session.adopt()
     pieces = [
         _run_chunk(session, series, start, min(start + CHUNK_ROWS, len(series)))
         for start in range(0, max(len(series), 1), CHUNK_ROWS)
@@ -85,7 +87,7 @@ def run_rows(session: Session, series: TickSeries) -> RowSignals:
 def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> RowSignals:
     model = session.model
     records, vector = session.state
-    ticks = series.ticks[start:end]
+    ticks = _named(series.ticks[start:end], session.capture(None))
     if isinstance(records, np.recarray):
         ticks = ticks.view(np.recarray)
     count = end - start
@@ -132,6 +134,18 @@ def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> Ro
     )
     _carry_over(session, result)
     return result
+
+
+def _named(ticks: npt.NDArray[Any], present: int) -> npt.NDArray[Any]:
+    """Let rows that name no session go on in the one before them."""
+    codes = ticks["session"]
+    if present == 0 and not codes.any():
+        return ticks
+    named = np.flatnonzero(codes)
+    before = np.searchsorted(named, np.arange(len(ticks)), side="right")
+    ticks = ticks.copy()
+    ticks["session"] = np.concatenate(([present], codes[named]))[before]
+    return ticks
 
 
 def _carry_over(session: Session, rows: RowSignals) -> None:

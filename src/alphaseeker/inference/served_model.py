@@ -40,6 +40,8 @@ class ServedModel:
         Of the feature step, as in training.
     needed_buckets
         Whole buckets of history before a signal may act.
+    depth_levels
+        Levels of depth that the model's columns read: every tick must bring them.
     abstain
         The evaluation found no edge, and the configuration does not say to trade all the same.
     """
@@ -51,6 +53,7 @@ class ServedModel:
     columns: npt.NDArray[np.int64]
     settings: FeatureSettings
     needed_buckets: int
+    depth_levels: int
     abstain: bool
 
 
@@ -80,6 +83,7 @@ def serve(artifact: ModelArtifact, config: InferenceConfig) -> ServedModel:
         tick_size=artifact.settings["tick_size"],
         max_gap_s=config.MAX_GAP_S,
         max_jump=config.MAX_JUMP,
+        tick_sizes=artifact.settings.get("tick_sizes", {}),
     )
     calibration = dict(artifact.calibration)
     if not isinstance(config.MIN_CONFIDENCE, str):
@@ -100,5 +104,6 @@ def serve(artifact: ModelArtifact, config: InferenceConfig) -> ServedModel:
             bucket_s=settings.bucket_s,
             ready_history_s=config.READY_HISTORY_S,
         ),
+        depth_levels=artifact.settings.get("depth_levels", 0),
         abstain=no_edge and not config.TRADE_WITHOUT_EDGE,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
+import zlib
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker.errors import DataError, StateError
 from alphaseeker.features.layout import allocate_session, feature_vector
 from alphaseeker.features.snapshot import restore_record, snapshot_record
 from alphaseeker.features.stream import observe
@@ -16,23 +20,26 @@ from alphaseeker.inference.judgement import judge_row
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.signal import Reason, Side, Signal
 from alphaseeker.inference.statistics import SessionStatistics
-from alphaseeker.market.depth import repair_depth, require_levels
-from alphaseeker.market.gate import Verdict
+from alphaseeker.market.depth import read_depth, repair_depth
+from alphaseeker.market.gate import Verdict, set_limits
 from alphaseeker.market.schema import session_code
 from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
 
-__all__ = ["Session"]
+__all__ = ["REASONS", "SIDES", "Session"]
 
 NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
 REASONS = tuple(Reason(value).text for value in range(len(Reason)))
 SIDES = {int(side): side for side in Side}
+KEPT_NAMES = 1_024  # of sessions, whose numbers are not computed again
+CHECK_BYTES = 4
 
 
 class Session:
     """The stream of one symbol.
 
-    Sessions are independent of one another: give each thread its own.
+    Sessions are independent of one another: give each thread its own. Other threads may hand a
+    session a new model at any time; it is taken up between two ticks.
 
     Parameters
     ----------
@@ -47,28 +54,33 @@ class Session:
     def __init__(self, symbol: str, model: ServedModel, *, caching: bool = True) -> None:
         self.symbol = symbol
         self.statistics = SessionStatistics()
-        self.timestamp_kind: str | None = None
-        self._caching = caching
-        self._records = allocate_session(model.settings)
-        self._vector = feature_vector(self._records)
+        self.caching = caching
         self._codes: dict[Any, int] = {}
-        self._capture = 0
         self._scores = np.zeros(3)
         self._probabilities = np.zeros(3)
-        self._attach(model)
+        self._next: ServedModel | None = None
+        self._use(model)
+        self._begin()
 
-    def _attach(self, model: ServedModel) -> None:
+    def _begin(self) -> None:
+        """Start the stream from nothing."""
+        self._records = allocate_session(self.model.settings, self.symbol)
+        self._vector = feature_vector(self._records)
+        self.timestamp_kind: str | None = None
+        self._clock_offset = 0
+        self._last: Signal | None = None
+        self.resume(None)
+
+    def _use(self, model: ServedModel) -> None:
+        """Serve ``model``; the stream is left as it is."""
         self.model = model
         self._columns = model.columns
         self._features = np.full(len(model.columns), NAN, dtype=np.float32)
         self._features_view = self._features.view()
         self._features_view.flags.writeable = False
         self._predict = model.predictor.bind(self._features, self._scores)
-        self._scored = False
         prior = model.artifact.class_prior
         self._prior = (prior[2], prior[1], prior[0])
-        self._last: Signal | None = None
-        self._seen = 0
 
     def update(
         self,
@@ -121,37 +133,54 @@ class Session:
             )
         )
         timestamp = whole_nanoseconds(timestamp_ns)
-        if depth is not None:
-            self.check_depth(depth)
-        return self.step(start, timestamp, self.capture(session), values)
+        mended = self.check_depth(depth)
+        signal = self.step(start, timestamp, self.capture(session), values)
+        self.statistics.depth_repaired += mended
+        return signal
 
-    def check_depth(self, depth: Any) -> None:
-        """Refuse a snapshot that is not (levels, 4), and count one that had to be mended.
+    def check_depth(self, depth: Any) -> bool:
+        """Return whether a snapshot of the book (None: there is none) had to be mended.
 
         Raises
         ------
         DataError
-            Another shape.
+            It is no array of (levels, 4) with prices above 0 and sizes from 0 up, or has fewer
+            levels than the model reads.
         """
-        levels = np.array(depth, dtype=np.float64)
-        require_levels(levels, 1)
-        if repair_depth(levels):
-            self.statistics.depth_repaired += 1
+        needed = self.model.depth_levels
+        if depth is None:
+            if needed:
+                raise DataError(f"depth is missing; the model reads {needed} levels of it")
+            return False
+        return bool(repair_depth(read_depth(depth, needed=needed)))
 
     def capture(self, session: Any) -> int:
-        """Return the number of a continuous capture and make it the present one.
+        """Return the number of a continuous capture; None is the present one.
 
-        None is the present capture.
+        Raises
+        ------
+        DataError
+            The name is neither text nor a whole number.
         """
-        if session is not None:
-            code = self._codes.get(session)
-            if code is None:
-                code = self._codes[session] = session_code(session)
-            self._capture = code
-        return self._capture
+        if session is None:
+            return self._capture
+        if not isinstance(session, (str, int, np.integer)) or isinstance(session, bool):
+            raise DataError(f"session is {session!r}; it must be text or a whole number")
+        code = self._codes.get(session)
+        if code is None:
+            if len(self._codes) >= KEPT_NAMES:
+                self._codes.clear()
+            code = self._codes[session] = session_code(session)
+        return code or self._capture
 
-    def step(self, start: int, timestamp: int, session: int, values: tuple[float, ...]) -> Signal:
+    def stamp(self) -> int:
+        """Return the present moment, in ns, on the clock of the stream's own time stamps."""
+        return time.time_ns() + self._clock_offset
+
+    def step(self, start: int, timestamp: int, capture: int, values: tuple[float, ...]) -> Signal:
         """Take one tick whose numbers were checked; ``start`` is when it came in, in ns."""
+        if self._next is not None:
+            self.adopt()
         read = perf_counter_ns()
         verdict, seen, changed = observe(
             self._records,
@@ -159,7 +188,7 @@ class Session:
             self._columns,
             self._features,
             timestamp,
-            session,
+            capture,
             *values,
         )
         stepped = perf_counter_ns()
@@ -172,14 +201,16 @@ class Session:
             statistics.repeated += 1
             return self._last
         model = self.model
-        if verdict < REPEATED and seen >= model.needed_buckets:
-            if changed or not self._scored or not self._caching:
-                self._predict()
-                self._scored = True
-            else:
-                statistics.cache_hits += 1
-        elif changed:
-            self._scored = False
+        if verdict < REPEATED:
+            self._capture = capture
+            if changed:
+                self._scored = False
+            if seen >= model.needed_buckets:
+                if self._scored and self.caching:
+                    statistics.cache_hits += 1
+                else:
+                    self._predict()
+                    self._scored = True
         scored = perf_counter_ns()
         side, reason, asked = judge_row(
             model.decision,
@@ -195,6 +226,11 @@ class Session:
         statistics.record(signal, reason, start, read, stepped, scored, perf_counter_ns())
         return signal
 
+    def note_time(self, timestamp: int, kind: str) -> None:
+        """Remember the form of a tick's time stamp, and how its clock stands to this one's."""
+        self.timestamp_kind = kind
+        self._clock_offset = timestamp - time.time_ns()
+
     def _signal(self, timestamp: int, side: int, reason: int, asked: bool, seen: int) -> Signal:
         if asked:
             p_sell, p_hold, p_buy = self._probabilities.tolist()
@@ -209,9 +245,13 @@ class Session:
             timestamp, SIDES[side], p_buy, p_hold, p_sell, confidence, REASONS[reason], ready
         )
 
-    def hold(self, signal: Signal, reason: Reason) -> Signal:
-        """Turn a signal just given into HOLD for ``reason``, and count it so."""
-        self.statistics.move(signal, reason)
+    def hold(self, signal: Signal, reason: Reason, *, counted: bool) -> Signal:
+        """Turn a signal just given into HOLD for ``reason``.
+
+        ``counted`` says whether it was counted (a repeated tick is not): it moves over then.
+        """
+        if counted:
+            self.statistics.move(signal, reason)
         return signal._replace(side=Side.HOLD, reason=reason.text)
 
     @property
@@ -248,25 +288,51 @@ class Session:
         self._scored = False
         self._last = last
 
-    def swap_model(self, model: ServedModel) -> bool:
-        """Serve ``model`` from the next tick on; say whether the state of the stream was kept.
+    def reset(self) -> None:
+        """Forget the stream and the counters; the model stays."""
+        self._begin()
+        self.statistics.clear()
 
-        The state stays where the bucket length and the tick size are the same: then every
-        column is what it would have been.
+    def forget_scores(self) -> None:
+        """Ask the model anew at the next tick, whatever it said before."""
+        self._scored = False
+
+    def hand_over(self, model: ServedModel) -> bool:
+        """Serve ``model`` from the next tick on; say whether the stream's state will stay.
+
+        It stays where bucket length and tick size are the same: then every column is what it
+        would have been. Any thread may call this.
         """
-        same = repr(model.settings) == repr(self.model.settings)
-        if not same:
-            self._records = allocate_session(model.settings)
-            self._vector = feature_vector(self._records)
+        self._next = model
+        return self._fits(model)
+
+    def _fits(self, model: ServedModel) -> bool:
+        sizes = [m.settings.tick_size_of(self.symbol) for m in (self.model, model)]
+        same_size = sizes[0] == sizes[1] or all(math.isnan(size) for size in sizes)
+        return same_size and self.model.settings.bucket_s == model.settings.bucket_s
+
+    def adopt(self) -> None:
+        """Take up the model that was handed over."""
+        model, self._next = self._next, None
+        if model is None:
+            return
+        fits = self._fits(model)
         last = self._last
-        self._attach(model)
-        if same:
-            self.resume(last)
-        return same
+        self._use(model)
+        if not fits:
+            self._begin()
+            return
+        limits = model.settings
+        set_limits(self._records["gate"], max_gap_s=limits.max_gap_s, max_jump=limits.max_jump)
+        self.resume(last)
 
     def snapshot(self) -> bytes:
         """Return the state of the stream as bytes; see ``restore``."""
-        return snapshot_record(self._records, self._capture)
+        words = {"kind": self.timestamp_kind, "last": self._last}
+        tail = json.dumps(words).encode()
+        size = len(tail).to_bytes(CHECK_BYTES, "little")
+        check = zlib.crc32(tail).to_bytes(CHECK_BYTES, "little")
+        return snapshot_record(self._records, self._capture) + tail + check + size
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a stream where ``snapshot`` left it: later signals have the same bits.
@@ -274,7 +340,21 @@ class Session:
         Raises
         ------
         StateError
-            The bytes are damaged, or come from another version or other settings.
+            The bytes are damaged, or come from another version or other settings; the stream is
+            as it was.
         """
-        self._capture = restore_record(snapshot, self._records)
-        self.resume(None)
+        end = len(snapshot) - 2 * CHECK_BYTES
+        size = int.from_bytes(snapshot[-CHECK_BYTES:], "little")
+        tail = snapshot[max(0, end - size) : max(0, end)]
+        check = snapshot[max(0, end) : -CHECK_BYTES]
+        if len(tail) != size or zlib.crc32(tail).to_bytes(CHECK_BYTES, "little") != check:
+            raise StateError(
+                "the snapshot is damaged (length or checksum differs); warm up from history"
+            )
+        if self._next is not None:
+            self.adopt()
+        restore_record(snapshot[: end - size], self._records)
+        words = json.loads(tail)
+        self.timestamp_kind = words["kind"]
+        last = words["last"]
+        self.resume(None if last is None else Signal(last[0], SIDES[last[1]], *last[2:]))

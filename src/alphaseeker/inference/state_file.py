@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,11 +25,11 @@ def _digest(snapshots: Mapping[str, bytes], risk: bytes) -> str:
 
 
 def write_state(path: str | Path, snapshots: Mapping[str, bytes], risk: bytes) -> Path:
-    """Write the state in one step; the previous file is kept beside it.
+    """Write the state in one step, in the place of an earlier one.
 
     Raises
     ------
-    ModelError
+    StateError
         The file cannot be written; the old one is then whole.
     """
     content = {
@@ -37,7 +38,10 @@ def write_state(path: str | Path, snapshots: Mapping[str, bytes], risk: bytes) -
         "risk": risk,
         "sha256": _digest(snapshots, risk),
     }
-    return write_model_bytes(path, encode(content))
+    try:
+        return write_model_bytes(path, encode(content), keep_previous=False)
+    except ModelError as error:
+        raise StateError(f"the state was not saved to {path}: {error}") from error
 
 
 def read_state(path: str | Path) -> tuple[dict[str, bytes], bytes]:
@@ -48,6 +52,8 @@ def read_state(path: str | Path) -> tuple[dict[str, bytes], bytes]:
     StateError
         The file is missing, damaged, or no state.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise StateError(f"path is {path!r}; it must be the path of a state file")
     try:
         content = decode(read_model_bytes(path))
     except ModelError as error:

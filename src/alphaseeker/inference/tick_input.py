@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from alphaseeker.errors import DataError
@@ -20,7 +19,7 @@ class TickInput(NamedTuple):
     """One tick as numbers."""
 
     timestamp: int
-    kind: str
+    kind: str | None  # None where neither it nor an earlier tick was stamped
     values: tuple[float, ...]  # FIELDS and OPTIONAL_FIELDS in order, NaN where missing
 
 
@@ -39,16 +38,23 @@ def _field(market_data: Mapping[str, Any], name: str) -> float:
     return number(name, value)
 
 
-def read_tick(market_data: Mapping[str, Any], *, kind: str | None) -> TickInput:
+def read_tick(
+    market_data: Mapping[str, Any],
+    *,
+    kind: str | None,
+    received: Callable[[], int] | None = None,
+) -> TickInput:
     """Read a market data dictionary.
 
     Parameters
     ----------
     market_data
-        ``bid_price, ask_price, bid_volume, ask_volume, close, volume``, optionally ``timestamp``
-        (the time of receipt where it is missing), ``buy_volume`` and ``sell_volume``.
+        ``bid_price, ask_price, bid_volume, ask_volume, close, volume``, optionally ``timestamp``,
+        ``buy_volume`` and ``sell_volume``.
     kind
         Kind of the stream's earlier time stamps, None at its first.
+    received
+        Gives the time of a tick that carries none; None where ticks are history, which must.
 
     Raises
     ------
@@ -63,9 +69,14 @@ def read_tick(market_data: Mapping[str, Any], *, kind: str | None) -> TickInput:
     values = tuple([_field(market_data, name) for name in ALL_FIELDS])
     stamp = market_data.get("timestamp")
     if stamp is None:
-        return TickInput(time.time_ns(), "received", values)
+        if received is None:
+            raise DataError(
+                "timestamp is missing; only a live tick may come without one, history needs it: "
+                "seconds since 1970, an ISO string or a datetime"
+            )
+        return TickInput(received(), kind, values)
     timestamp, found = to_nanoseconds(stamp)
-    if kind is not None and found != kind and kind != "received":
+    if kind is not None and found != kind:
         raise DataError(
             f"timestamp is {stamp!r}, {TIMESTAMP_KINDS[found]}, but this symbol's time stamps "
             f"were {TIMESTAMP_KINDS[kind]} before; give them all in one form"

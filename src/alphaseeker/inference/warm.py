@@ -101,6 +101,7 @@ def compile_kernels() -> float:
             columns=column_indices(NAMES),
             settings=FeatureSettings(tick_size=0.1),
             needed_buckets=0,
+            depth_levels=0,
             abstain=False,
         )
     )

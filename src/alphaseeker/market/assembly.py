@@ -13,6 +13,7 @@ from alphaseeker.market.depth import DEPTH_COLUMNS
 from alphaseeker.market.layout import Block
 from alphaseeker.market.origin import Origin
 from alphaseeker.market.schema import TICK, TickSeries, session_code
+from alphaseeker.market.session_order import HOW_TO_ORDER, SessionOrder
 
 __all__ = ["TickAssembler"]
 
@@ -25,10 +26,13 @@ class TickAssembler:
     symbol
         The one symbol to keep where a source has a ``symbol`` column, and the name of the
         series where it has none; None keeps all, and names the latter ``""``.
+    order
+        Checks that no session comes back; None lets any order pass.
     """
 
-    def __init__(self, symbol: str | None) -> None:
+    def __init__(self, symbol: str | None, order: SessionOrder | None) -> None:
         self._symbol = symbol
+        self._order = order
         self._seen: dict[str, None] = {}
         self._depths: dict[str, tuple[int, str]] = {}
 
@@ -38,9 +42,10 @@ class TickAssembler:
         Raises
         ------
         DataError
-            A symbol has another number of depth levels than in an earlier source.
+            A symbol has another number of depth levels than in an earlier source, or one of its
+            sessions comes back.
         """
-        sessions = _session_codes(block)
+        sessions, names = _session_codes(block)
         for symbol, chosen in self._split(block):
             if self._symbol is not None and symbol != self._symbol:
                 continue
@@ -50,7 +55,17 @@ class TickAssembler:
                     f"holds {block.levels} depth levels, {first} holds {levels}; "
                     "read sources of the same depth together"
                 )
-            yield _series(symbol, block, chosen, sessions[chosen])
+            series = _series(symbol, block, chosen, sessions[chosen])
+            returned = self._order.returns(symbol, sessions[chosen]) if self._order else []
+            if returned:
+                name = names[int(series.ticks["session"][returned[0]])]
+                whose = f" of symbol {symbol!r}" if symbol else ""
+                raise origin.error(
+                    f"session {name!r}{whose} comes back after another session has begun; "
+                    f"{HOW_TO_ORDER}",
+                    row=int(series.rows[returned[0]]),
+                )
+            yield series
 
     def finish(self) -> None:
         """Raise DataError where the wanted symbol stood in no source."""
@@ -75,14 +90,14 @@ class TickAssembler:
             yield symbol, np.flatnonzero(codes == code)
 
 
-def _session_codes(block: Block) -> npt.NDArray[np.int64]:
+def _session_codes(block: Block) -> tuple[npt.NDArray[np.int64], dict[int, str]]:
+    """Return the code of each row, and the name of each code."""
     if "session" not in block.labels:
-        return np.zeros(len(block.rows), dtype=np.int64)
+        return np.zeros(len(block.rows), dtype=np.int64), {0: ""}
     encoded = block.labels["session"].dictionary_encode()
     names = encoded.dictionary.to_pylist()
     codes = np.array([session_code(name) for name in names], dtype=np.int64)
-    result: npt.NDArray[np.int64] = codes[encoded.indices.to_numpy()]
-    return result
+    return codes[encoded.indices.to_numpy()], dict(zip(codes.tolist(), names, strict=True))
 
 
 def _series(

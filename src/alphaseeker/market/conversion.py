@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.market.layout import Block, Layout
-from alphaseeker.market.number_text import is_ambiguous, is_missing, read_number
+from alphaseeker.market.number_text import is_ambiguous, is_missing, read_number, shown
 from alphaseeker.market.origin import Origin
 from alphaseeker.market.timestamps import TimestampColumn
 
@@ -112,7 +112,7 @@ class BlockConverter:
                     result[index] = number
                 elif is_ambiguous(cell):
                     raise self._refuse(
-                        f"{cell!r} may mean thousands or decimals; write 1234.5 or '1,234.5'",
+                        f"{shown(cell)} may mean thousands or decimals; write 1234.5 or '1,234.5'",
                         name,
                         int(rows[index]),
                     )
@@ -123,11 +123,15 @@ class BlockConverter:
             elif isinstance(cell, (bool, np.bool_)) or not isinstance(cell, (Real, Decimal)):
                 raise self._not_a_number(cell, name, int(rows[index]))
             else:
-                result[index] = float(cell)
+                try:
+                    result[index] = float(cell)
+                except OverflowError as error:
+                    message = f"{shown(cell)} is beyond any float64; mend the cell"
+                    raise self._refuse(message, name, int(rows[index])) from error
         return result
 
     def _not_a_number(self, cell: object, name: str, row: int) -> Exception:
-        message = f"{cell!r} ({type(cell).__name__}) stands where a number is needed"
+        message = f"{shown(cell)} ({type(cell).__name__}) stands where a number is needed"
         return self._refuse(f"{message}; convert the column to float64", name, row)
 
     def _refuse(self, message: str, name: str, row: int) -> Exception:
@@ -139,12 +143,17 @@ class BlockConverter:
         import pyarrow.compute as pc
 
         if isinstance(values, list):
-            values = pa.array([_label(cell) for cell in values], type=pa.large_string())
+            try:
+                values = pa.array([_label(cell) for cell in values], type=pa.large_string())
+            except ValueError as error:
+                message = f"holds a name that is no text ({error}); give strings or integers"
+                raise self._origin.error(message, column=name) from error
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         if pa.types.is_floating(values.type):
+            values = values.cast(pa.float64())
             whole = values.cast(pa.int64(), safe=False)
             if pc.all(pc.equal(whole.cast(pa.float64()), values)).as_py() is not False:
                 values = whole

@@ -1,4 +1,4 @@
-"""Depth levels of the order book: mending their order, and checking that there are enough.
+"""Depth levels of the order book: reading live ones, and mending their order.
 
 A snapshot has shape (levels, 4): bid price, bid volume, ask price, ask volume, best level first.
 A level without a price is NaN.
@@ -20,9 +20,9 @@ __all__ = [
     "DUPLICATED",
     "MAX_LEVELS",
     "UNSORTED",
+    "read_depth",
     "repair_depth",
     "repair_depth_series",
-    "require_levels",
 ]
 
 MAX_LEVELS = 10
@@ -30,6 +30,12 @@ DEPTH_COLUMNS = ("bid_price", "bid_volume", "ask_price", "ask_volume")
 
 UNSORTED = 1
 DUPLICATED = 2
+
+_ALLOWED = (
+    "give an array of numbers of shape (levels, 4), best level first: bid price, bid volume, ask "
+    "price, ask volume; prices finite and above 0, volumes finite and 0 or more; NaN for both "
+    "where a side has no such level, which belongs at the back"
+)
 
 
 @kernel
@@ -103,24 +109,75 @@ def repair_depth_series(depth: npt.NDArray[np.float64]) -> tuple[int, int]:
     return unsorted, duplicated
 
 
-def require_levels(depth: npt.NDArray[Any] | None, needed: int) -> None:
-    """Check that a snapshot (levels, 4) or a series of them (n, levels, 4) is deep enough.
+def read_depth(value: Any, *, needed: int = 1) -> npt.NDArray[np.float64]:
+    """Return the depth of one live tick.
+
+    Parameters
+    ----------
+    value
+        Anything that NumPy reads as numbers of shape (levels, 4). Levels may be out of order or
+        leave holes, which ``repair_depth`` mends.
+    needed
+        Levels with a price on both sides that a model reads.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (levels, 4), float64: a copy.
 
     Raises
     ------
     DataError
-        Fewer levels than ``needed`` (None counts as no levels), or another shape.
+        Text, missing cells, truth values or anything else that is no number; another shape; a
+        price or a volume out of its range, or one of them without the other; fewer levels than
+        ``needed``.
     """
-    if needed <= 0:
-        return
-    if depth is not None and (depth.ndim not in (2, 3) or depth.shape[-1] != 4):
+    try:
+        cells = np.array(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"depth cannot be read as an array ({error}); {_ALLOWED}") from error
+    if cells.ndim != 2 or cells.shape[0] == 0 or cells.shape[1] != len(DEPTH_COLUMNS):
+        given = f"is a {type(value).__name__}" if cells.ndim == 0 else f"has shape {cells.shape}"
+        raise DataError(f"depth {given}; {_ALLOWED}")
+    if cells.dtype.kind == "O":
+        levels = _read_cells(cells)
+    elif cells.dtype.kind in "iuf":
+        with np.errstate(over="ignore"):  # a long double may become infinite, refused below
+            levels = cells.astype(np.float64)
+    else:
+        raise DataError(f"depth holds {cells.dtype} values; {_ALLOWED}")
+    prices, volumes = levels[:, ::2], levels[:, 1::2]
+    absent = np.isnan(prices)
+    bad = np.empty(levels.shape, dtype=np.bool_)
+    bad[:, ::2] = ~((prices > 0.0) & (prices < math.inf) | absent)
+    bad[:, 1::2] = np.where(absent, ~np.isnan(volumes), ~((volumes >= 0.0) & (volumes < math.inf)))
+    if bad.any():
+        level, column = np.argwhere(bad)[0].tolist()
+        raise _bad_cell(level, column, float(levels[level, column]))
+    if absent.all():
+        raise DataError(f"depth has no level with a price; {_ALLOWED}")
+    given_levels = int((~absent).sum(axis=0).min())
+    if needed > 1 and given_levels < needed:
         raise DataError(
-            f"depth has the shape {depth.shape}; it must be (levels, 4) or (n, levels, 4) with "
-            "bid price, bid volume, ask price, ask volume"
+            f"depth has {given_levels} levels with a price on both sides, the model reads {needed}: "
+            "give more levels, or use a model that reads fewer"
         )
-    given = 0 if depth is None else int(depth.shape[-2])
-    if given < needed:
-        raise DataError(
-            f"depth has {given} levels, {needed} are needed; give bid_price_1 .. "
-            f"ask_volume_{needed}, or use a model that needs fewer levels"
-        )
+    return levels
+
+
+def _read_cells(cells: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    levels = np.empty(cells.shape, dtype=np.float64)
+    for (level, column), cell in np.ndenumerate(cells):
+        known = isinstance(cell, (int, float, np.integer, np.floating))
+        if not known or isinstance(cell, bool):
+            raise _bad_cell(level, column, cell)
+        try:
+            levels[level, column] = float(cell)
+        except OverflowError as error:
+            raise _bad_cell(level, column, math.inf) from error
+    return levels
+
+
+def _bad_cell(level: int, column: int, cell: object) -> DataError:
+    place = f"{DEPTH_COLUMNS[column]} of level {level + 1}"
+    return DataError(f"depth: {place} is {cell!r} ({type(cell).__name__}); {_ALLOWED}")

@@ -12,12 +12,17 @@ from alphaseeker.market.conversion import BlockConverter
 from alphaseeker.market.layout import Block, find_columns, normalize_name
 from alphaseeker.market.origin import Origin
 
-__all__ = ["is_frame", "read_frame_blocks"]
+__all__ = ["frame_origin", "is_frame", "read_frame_blocks"]
 
 
 def is_frame(source: object) -> bool:
     """Say whether ``source`` is a pandas or a polars DataFrame."""
     return _is_pandas(source) or _is_polars(source)
+
+
+def frame_origin(frame: object) -> Origin:
+    """Return how a frame is named in messages."""
+    return Origin(name="pandas frame" if _is_pandas(frame) else "polars frame", row_word="row")
 
 
 def _is_pandas(source: object) -> bool:
@@ -39,7 +44,7 @@ def read_frame_blocks(frame: Any, *, price_col: str, chunk_rows: int) -> Iterato
         The frame is empty, or a column or cell cannot be what its name says.
     """
     pandas = _is_pandas(frame)
-    origin = Origin(name="pandas frame" if pandas else "polars frame", row_word="row")
+    origin = frame_origin(frame)
     names = list(frame.columns)
     indexed = (
         pandas
@@ -77,12 +82,21 @@ def _pandas_column(series: Any, name: str, origin: Origin) -> Any:
             return cells
     try:
         return pa.array(series, from_pandas=True)
+    except UnicodeEncodeError:  # the one cell at fault has a row
+        return series.tolist()
     except (pa.ArrowException, TypeError) as error:
         raise _unreadable(series.dtype, name, origin) from error
 
 
 def _polars_column(series: Any) -> Any:
-    return series.to_list() if str(series.dtype) == "Object" else series.to_arrow()
+    import pyarrow as pa
+
+    if str(series.dtype) == "Object":
+        return series.to_list()
+    try:
+        return series.to_arrow()
+    except pa.ArrowException:  # 128-bit integers
+        return series.to_list()
 
 
 def _unreadable(dtype: object, name: str, origin: Origin) -> DataError:

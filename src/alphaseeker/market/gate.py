@@ -2,8 +2,8 @@
 
 What a tick gets, in this order; the first that applies is the verdict:
 
-1. *Refused* (negative verdicts): a field is missing or out of its range, judged in the order of
-   the tick's fields. The record keeps every byte; whoever calls counts the refusal.
+1. *Refused* (negative verdicts): a field is missing or out of its range
+   (``alphaseeker.market.verdict``). The record keeps every byte; whoever calls counts the refusal.
 2. ``NEW_SESSION``, ``REPEATED``, ``OUT_OF_ORDER``: by comparison with the last accepted tick. A
    new session id starts afresh, so that time may go back from one capture to the next.
 3. ``EMPTY_SIDE``, ``CROSSED_BOOK``: held until the book is whole again. Apart from its counters
@@ -20,7 +20,6 @@ A tick that starts a session or follows a gap has that verdict although it may a
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ import numpy.typing as npt
 from alphaseeker._jit import allocate_record, kernel
 from alphaseeker.errors import ConfigError
 from alphaseeker.market.schema import TICK
+from alphaseeker.market.verdict import Verdict, refusal_step
 
 __all__ = [
     "CUMULATIVE_RISES",
@@ -41,29 +41,6 @@ __all__ = [
     "gate_ticks",
     "set_limits",
 ]
-
-
-class Verdict(IntEnum):
-    """What the gate says about a tick: 0 to 3 reach the features, negative ones are refused."""
-
-    ACCEPTED = 0
-    LOCKED = 1
-    AFTER_GAP = 2
-    NEW_SESSION = 3
-    REPEATED = 10
-    EMPTY_SIDE = 20
-    CROSSED_BOOK = 21
-    OUT_OF_ORDER = 22
-    PRICE_JUMP = 23
-    BAD_TIMESTAMP = -1
-    BAD_BID_PRICE = -2
-    BAD_ASK_PRICE = -3
-    BAD_BID_VOLUME = -4
-    BAD_ASK_VOLUME = -5
-    BAD_CLOSE = -6
-    BAD_VOLUME = -7
-    BAD_BUY_VOLUME = -8
-    BAD_SELL_VOLUME = -9
 
 
 GATE = np.dtype(
@@ -106,9 +83,6 @@ CUMULATIVE_RISES = 50
 _JUMP_CONFIRMATIONS = 2
 _ENDLESS_S = 9e9  # 285 years, about what int64 nanoseconds hold
 
-# The smallest float64 that float32 rounds to infinity: features leave as float32.
-_TOO_LARGE = 2.0**128 - 2.0**103
-
 _ACCEPTED = int(Verdict.ACCEPTED)
 _LOCKED = int(Verdict.LOCKED)
 _AFTER_GAP = int(Verdict.AFTER_GAP)
@@ -118,15 +92,6 @@ _EMPTY_SIDE = int(Verdict.EMPTY_SIDE)
 _CROSSED_BOOK = int(Verdict.CROSSED_BOOK)
 _OUT_OF_ORDER = int(Verdict.OUT_OF_ORDER)
 _PRICE_JUMP = int(Verdict.PRICE_JUMP)
-_BAD_TIMESTAMP = int(Verdict.BAD_TIMESTAMP)
-_BAD_BID_PRICE = int(Verdict.BAD_BID_PRICE)
-_BAD_ASK_PRICE = int(Verdict.BAD_ASK_PRICE)
-_BAD_BID_VOLUME = int(Verdict.BAD_BID_VOLUME)
-_BAD_ASK_VOLUME = int(Verdict.BAD_ASK_VOLUME)
-_BAD_CLOSE = int(Verdict.BAD_CLOSE)
-_BAD_VOLUME = int(Verdict.BAD_VOLUME)
-_BAD_BUY_VOLUME = int(Verdict.BAD_BUY_VOLUME)
-_BAD_SELL_VOLUME = int(Verdict.BAD_SELL_VOLUME)
 
 
 @kernel
@@ -139,58 +104,8 @@ def gate_reset(gate: Any) -> None:
 
 
 @kernel
-def _is_price(value: float) -> bool:
-    return 0.0 < value < _TOO_LARGE  # false for NaN
-
-
-@kernel
-def _is_size(value: float) -> bool:
-    return 0.0 <= value < _TOO_LARGE
-
-
-@kernel
-def _is_quote_price(price: float, size: float) -> bool:
-    """Allow the price of an empty side to be zero or missing."""
-    return _is_price(price) or (size == 0.0 and (price == 0.0 or price != price))
-
-
-@kernel
 def _same(left: float, right: float) -> bool:
     return left == right or (left != left and right != right)
-
-
-@kernel
-def _refusal(
-    timestamp: int,
-    bid_price: float,
-    ask_price: float,
-    bid_volume: float,
-    ask_volume: float,
-    close: float,
-    volume: float,
-    buy_volume: float,
-    sell_volume: float,
-) -> int:
-    """Return the first verdict that refuses the tick, else ACCEPTED."""
-    if timestamp <= 0:
-        return _BAD_TIMESTAMP
-    if not _is_quote_price(bid_price, bid_volume):
-        return _BAD_BID_PRICE
-    if not _is_quote_price(ask_price, ask_volume):
-        return _BAD_ASK_PRICE
-    if not _is_size(bid_volume):
-        return _BAD_BID_VOLUME
-    if not _is_size(ask_volume):
-        return _BAD_ASK_VOLUME
-    if not _is_price(close):
-        return _BAD_CLOSE
-    if not _is_size(volume):
-        return _BAD_VOLUME
-    if not (_is_size(buy_volume) or buy_volume != buy_volume):
-        return _BAD_BUY_VOLUME
-    if not (_is_size(sell_volume) or sell_volume != sell_volume):
-        return _BAD_SELL_VOLUME
-    return _ACCEPTED
 
 
 @kernel
@@ -273,7 +188,7 @@ def gate_step(
         A ``Verdict``.
     """
     quote = (bid_price, ask_price, bid_volume, ask_volume)
-    refusal = _refusal(timestamp, *quote, close, volume, buy_volume, sell_volume)
+    refusal = refusal_step(timestamp, *quote, close, volume, buy_volume, sell_volume)
     if refusal < 0:
         return refusal
     last = gate.last

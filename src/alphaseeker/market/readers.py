@@ -11,11 +11,12 @@ import numpy as np
 from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.market.assembly import TickAssembler
 from alphaseeker.market.csv_reader import read_csv_blocks
-from alphaseeker.market.frames import is_frame, read_frame_blocks
+from alphaseeker.market.frames import frame_origin, is_frame, read_frame_blocks
 from alphaseeker.market.layout import Block
 from alphaseeker.market.origin import Origin
 from alphaseeker.market.parquet_reader import read_parquet_blocks
 from alphaseeker.market.schema import TickSeries
+from alphaseeker.market.session_order import SessionOrder
 from alphaseeker.market.sources import find_files, is_parquet
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def iter_ticks(
     Returns
     -------
     Iterator[TickSeries]
-        Pieces of one symbol each, not judged by the quality gate. Session codes follow from
-        the names (``schema.session_code``): equal names are one session over all files, and
-        rows of files without a ``session`` column are one session too.
+        Pieces of one symbol each, not judged by the quality gate. Session codes follow from the
+        names (``schema.session_code``): equal names are one session over all files, and rows of
+        files without a ``session`` column are one session too. Sessions may come in any order,
+        even in turns.
 
     Raises
     ------
@@ -65,9 +67,7 @@ def iter_ticks(
     ConfigError
         ``chunk_rows`` is not a whole number from 1.
     """
-    if isinstance(chunk_rows, bool) or not isinstance(chunk_rows, int) or chunk_rows < 1:
-        raise ConfigError(f"chunk_rows is {chunk_rows!r}; it must be a whole number from 1")
-    return _pieces(_block_sources(source, price_col, chunk_rows), chunk_rows, symbol)
+    return _pieces(source, price_col, chunk_rows, TickAssembler(symbol, order=None))
 
 
 def read_ticks(
@@ -79,11 +79,17 @@ def read_ticks(
 ) -> list[TickSeries]:
     """Return all ticks of a source, one series a symbol, by first appearance.
 
-    The rows of a symbol are grouped by session, sessions by first appearance, and keep their
-    order within one. Parameters and errors are those of ``iter_ticks``.
+    The rows of a symbol keep their order, as live ticks have theirs. Parameters and errors are
+    those of ``iter_ticks``.
+
+    Raises
+    ------
+    DataError
+        Also: a session of a symbol comes back after another one of it has begun.
     """
+    assembler = TickAssembler(symbol, order=SessionOrder())
     pieces: dict[str, list[TickSeries]] = {}
-    for piece in iter_ticks(source, price_col=price_col, chunk_rows=chunk_rows, symbol=symbol):
+    for piece in _pieces(source, price_col, chunk_rows, assembler):
         pieces.setdefault(piece.symbol, []).append(piece)
     return [_join(pieces.pop(name)) for name in list(pieces)]
 
@@ -94,7 +100,7 @@ def _block_sources(
     """Return where each part of the source comes from, and its blocks (not yet read)."""
     if is_frame(source):
         blocks = read_frame_blocks(source, price_col=price_col, chunk_rows=chunk_rows)
-        return [(Origin(name="frame", row_word="row"), blocks)]
+        return [(frame_origin(source), blocks)]
     if not isinstance(source, (str, os.PathLike)):
         hint = "; call .collect() on a lazy frame" if hasattr(source, "collect") else ""
         raise DataError(
@@ -103,16 +109,26 @@ def _block_sources(
         )
     sources: list[tuple[Origin, Iterator[Block]]] = []
     for path in find_files(source):
-        read = read_parquet_blocks if is_parquet(path) else read_csv_blocks
+        parquet = is_parquet(path)
+        read = read_parquet_blocks if parquet else read_csv_blocks
         blocks = read(path, price_col=price_col, chunk_rows=chunk_rows)
-        sources.append((Origin(name=str(path), row_word="row"), blocks))
+        sources.append((Origin(name=str(path), row_word="row" if parquet else "line"), blocks))
     return sources
 
 
 def _pieces(
-    sources: list[tuple[Origin, Iterator[Block]]], chunk_rows: int, symbol: str | None
+    source: Any, price_col: str, chunk_rows: int, assembler: TickAssembler
 ) -> Iterator[TickSeries]:
-    assembler = TickAssembler(symbol)
+    """Check the arguments at once; the iterator returned does the rest."""
+    if isinstance(chunk_rows, bool) or not isinstance(chunk_rows, int) or chunk_rows < 1:
+        raise ConfigError(f"chunk_rows is {chunk_rows!r}; it must be a whole number from 1")
+    sources = _block_sources(source, price_col, chunk_rows)
+    return _assemble(sources, chunk_rows, assembler)
+
+
+def _assemble(
+    sources: list[tuple[Origin, Iterator[Block]]], chunk_rows: int, assembler: TickAssembler
+) -> Iterator[TickSeries]:
     for origin, blocks in sources:
         for block in blocks:
             for series in assembler.pieces(block, origin):
@@ -138,10 +154,4 @@ def _join(pieces: list[TickSeries]) -> TickSeries:
     rows = np.concatenate([piece.rows for piece in pieces])
     depths = [piece.depth for piece in pieces if piece.depth is not None]
     depth = np.concatenate(depths) if depths else None
-    _, first, code = np.unique(ticks["session"], return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))[code]
-    if np.any(np.diff(rank) < 0):
-        order = np.argsort(rank, kind="stable")
-        ticks, rows = ticks[order], rows[order]
-        depth = None if depth is None else depth[order]
     return TickSeries(symbol=pieces[0].symbol, ticks=ticks, rows=rows, depth=depth)

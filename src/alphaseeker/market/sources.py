@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from alphaseeker.errors import DataError
+from alphaseeker.market.number_text import shown
 
 __all__ = ["DATA_SUFFIXES", "find_files", "is_parquet"]
 
@@ -26,13 +27,23 @@ def find_files(source: str | os.PathLike[str]) -> list[Path]:
     Raises
     ------
     DataError
-        No such file, no data file in the directory, or none that matches the glob.
+        The path is empty or cannot be read, there is no such file, no data file in the directory,
+        or none that matches the glob.
     """
-    text = os.path.expanduser(os.fspath(source))
+    text = os.fspath(source)
+    if not isinstance(text, str) or not text:
+        raise DataError(
+            f"the path of the data is {text!r}; give a file, directory, glob or frame ('.' is the "
+            "current directory)"
+        )
+    text = os.path.expanduser(text)
     path = Path(text)
     kinds = ", ".join(DATA_SUFFIXES)
-    if path.is_dir():
-        files = _data_files(list(path.iterdir()))
+    try:
+        files = _data_files(list(path.iterdir())) if path.is_dir() else None
+    except OSError as error:  # not allowed, or a name that is too long
+        raise DataError(f"{shown(source)} cannot be read: {error.strerror}") from error
+    if files is not None:
         if not files:
             raise DataError(f"directory {source} holds no data file; looked for {kinds}")
         return files

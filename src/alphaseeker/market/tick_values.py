@@ -7,6 +7,15 @@ from typing import Any
 import numpy as np
 
 from alphaseeker.errors import DataError
+from alphaseeker.market.number_text import shown
+from alphaseeker.market.timestamps import (
+    END_S,
+    FIRST_S,
+    PER_SECOND,
+    SPAN,
+    TIMESTAMP_KINDS,
+    unit_of,
+)
 
 __all__ = [
     "ALLOWED",
@@ -33,7 +42,8 @@ ALLOWED = {
 }
 # In the order of the gate's negative verdicts.
 FIELD_OF_REFUSAL = ("timestamp", *FIELDS, *OPTIONAL_FIELDS)
-INT64_END = 2**63
+_FIRST_NS, _END_NS = FIRST_S * PER_SECOND["ns"], END_S * PER_SECOND["ns"]
+_NANOSECONDS = f"an integer of nanoseconds since 1970-01-01 UTC ({SPAN})"
 
 
 def number(name: str, value: Any) -> float:
@@ -52,8 +62,8 @@ def number(name: str, value: Any) -> float:
         except OverflowError:
             raise DataError(f"{name} is too large; it must be {ALLOWED[name]}") from None
     raise DataError(
-        f"{name} is {value!r} ({type(value).__name__}); it must be {ALLOWED[name]}: convert it "
-        "to a number first"
+        f"{name} is {shown(value)} ({type(value).__name__}); it must be {ALLOWED[name]}: convert "
+        "it to a number first"
     )
 
 
@@ -79,15 +89,27 @@ def whole_nanoseconds(value: Any) -> int:
     Raises
     ------
     DataError
-        Not an integer, or too large for 64 bits.
+        Not an integer, or no date that is read: most likely in another unit.
     """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not -INT64_END <= value < INT64_END:
+    if type(value) is int and _FIRST_NS <= value < _END_NS:
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise DataError(
-            f"timestamp_ns is {value!r}; it must be an integer of nanoseconds since 1970-01-01 "
-            "UTC: convert with int(seconds * 1e9), or use predict(), which reads any unit"
+            f"timestamp_ns is {shown(value)} ({type(value).__name__}); it must be "
+            f"{_NANOSECONDS}: convert with int(seconds * 1e9), or use predict(), which reads any "
+            "unit"
         )
-    return int(value)
+    whole = int(value)
+    if _FIRST_NS <= whole < _END_NS:
+        return whole
+    unit = unit_of(whole)
+    if unit is None:
+        raise DataError(f"timestamp_ns is {shown(whole)}; it must be {_NANOSECONDS}")
+    raise DataError(
+        f"timestamp_ns is {whole!r}, which is a time {TIMESTAMP_KINDS[unit]}; it must be "
+        f"{_NANOSECONDS}: multiply it by {PER_SECOND['ns'] // PER_SECOND[unit]:_}, or use "
+        "predict(), which reads any unit"
+    )
 
 
 def refusal(verdict: int, timestamp: int, values: tuple[float, ...]) -> DataError:

@@ -20,10 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.errors import DataError
-from alphaseeker.market.number_text import is_missing
+from alphaseeker.market.number_text import is_missing, shown
 from alphaseeker.market.origin import Origin
 
-__all__ = ["TIMESTAMP_KINDS", "TimestampColumn", "to_nanoseconds"]
+__all__ = [
+    "END_S",
+    "FIRST_S",
+    "PER_SECOND",
+    "SPAN",
+    "TIMESTAMP_KINDS",
+    "TimestampColumn",
+    "to_nanoseconds",
+    "unit_of",
+]
 
 TIMESTAMP_KINDS = {
     "s": "in seconds",
@@ -34,10 +43,10 @@ TIMESTAMP_KINDS = {
     "aware": "a date with a zone",
 }
 
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_UNITS = tuple(_PER_SECOND)
-_FIRST_S, _END_S = 100_000_000, 9_200_000_000  # 1973-03-03 .. 2261-07-16, inside int64 ns
-_SPAN = "dates from 1973-03-03 to 2261-07-16 are read"
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_UNITS = tuple(PER_SECOND)
+FIRST_S, END_S = 100_000_000, 9_200_000_000  # 1973-03-03 .. 2261-07-16, inside int64 ns
+SPAN = "dates from 1973-03-03 to 2261-07-16 are read"
 _ALLOWED = (
     "give seconds, milliseconds, microseconds or nanoseconds since 1970-01-01 UTC, "
     "an ISO 8601 string such as '2024-07-23T15:39:44.5Z', or a datetime"
@@ -54,8 +63,16 @@ _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _OutOfRange(DataError):
-    """A time stamp whose form is right and whose value no market can have."""
+class _OutOfRange(Exception):
+    """A time stamp whose form is right and whose value no market can have; never leaves here."""
+
+
+def unit_of(number: int | float) -> str | None:
+    """Return the one unit in which a number is a date that is read; None where there is none."""
+    for unit, scale in PER_SECOND.items():
+        if FIRST_S * scale <= number < END_S * scale:
+            return unit
+    return None
 
 
 def to_nanoseconds(value: object) -> tuple[int, str]:
@@ -80,7 +97,10 @@ def to_nanoseconds(value: object) -> tuple[int, str]:
     """
     if is_missing(value):
         raise DataError(f"timestamp is {value!r}, which is no time; {_ALLOWED}")
-    return _read(value)
+    try:
+        return _read(value)
+    except _OutOfRange as error:
+        raise DataError(str(error)) from error.__cause__
 
 
 def _read(value: object) -> tuple[int, str]:
@@ -109,22 +129,22 @@ def _read(value: object) -> tuple[int, str]:
 
 
 def _from_number(value: int | float) -> tuple[int, str]:
-    for unit, scale in _PER_SECOND.items():
-        if _FIRST_S * scale <= value < _END_S * scale:
-            if isinstance(value, int):
-                return value * (_PER_SECOND["ns"] // scale), unit
-            if unit == "ns":
-                return round(value / 1_000) * 1_000, unit
-            whole = math.floor(value)
-            per_unit = _PER_SECOND["us"] // scale
-            return (whole * per_unit + round((value - whole) * per_unit)) * 1_000, unit
-    raise _OutOfRange(f"timestamp is {value!r}, which fits no unit ({_SPAN}); {_ALLOWED}")
+    unit = unit_of(value)
+    if unit is None:
+        raise _OutOfRange(f"timestamp is {shown(value)}, which fits no unit ({SPAN}); {_ALLOWED}")
+    if isinstance(value, int):
+        return value * (PER_SECOND["ns"] // PER_SECOND[unit]), unit
+    if unit == "ns":
+        return round(value / 1_000) * 1_000, unit
+    whole = math.floor(value)
+    per_unit = PER_SECOND["us"] // PER_SECOND[unit]
+    return (whole * per_unit + round((value - whole) * per_unit)) * 1_000, unit
 
 
 def _from_text(text: str) -> tuple[int, str]:
     match = _ISO.fullmatch(text.strip())
     if match is None:
-        raise DataError(f"timestamp is {text!r}, which is not ISO 8601; {_ALLOWED}")
+        raise DataError(f"timestamp is {shown(text)}, which is not ISO 8601; {_ALLOWED}")
     day, hour, minute, second, fraction, zone = match.groups()
     clock = f"{day} {hour or '00'}:{minute or '00'}:{second or '00'}"
     if zone is not None and zone != "Z" and len(zone) == 3:
@@ -143,7 +163,7 @@ def _from_datetime(value: datetime) -> tuple[int, str]:
     try:
         since = naive - (_EPOCH_UTC if aware else _EPOCH)
     except (OverflowError, ValueError) as error:  # pandas: beyond its int64 nanoseconds
-        raise _OutOfRange(f"timestamp is {value!r}, out of range ({_SPAN})") from error
+        raise _OutOfRange(f"timestamp is {value!r}, out of range ({SPAN})") from error
     seconds = since.days * 86_400 + since.seconds
     _check_span(seconds, value)
     # A pandas Timedelta carries nanoseconds beside the microseconds of a timedelta.
@@ -152,8 +172,8 @@ def _from_datetime(value: datetime) -> tuple[int, str]:
 
 
 def _check_span(seconds: int, value: object) -> None:
-    if not _FIRST_S <= seconds < _END_S:
-        raise _OutOfRange(f"timestamp is {value!r}, out of range ({_SPAN})")
+    if not FIRST_S <= seconds < END_S:
+        raise _OutOfRange(f"timestamp is {value!r}, out of range ({SPAN})")
 
 
 class TimestampColumn:
@@ -219,7 +239,7 @@ class TimestampColumn:
         if self._first_bad is None:
             raise self._origin.error(f"holds no time at all; {_ALLOWED}", column=self._column)
         row, value = self._first_bad
-        message = f"{value!r} fits no unit, nor does any other cell ({_SPAN}); {_ALLOWED}"
+        message = f"{shown(value)} fits no unit, nor does any other cell ({SPAN}); {_ALLOWED}"
         raise self._origin.error(message, row=row, column=self._column)
 
     def _agree(self, kind: str, row: int, value: object) -> None:
@@ -240,13 +260,13 @@ class TimestampColumn:
     def _numbers(
         self, numbers: npt.NDArray[Any], rows: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int64]:
-        if self._kind in _PER_SECOND:
-            scale = _PER_SECOND[self._kind]
-            if np.all((numbers >= _FIRST_S * scale) & (numbers < _END_S * scale)):
+        if self._kind in PER_SECOND:
+            scale = PER_SECOND[self._kind]
+            if np.all((numbers >= FIRST_S * scale) & (numbers < END_S * scale)):
                 return _scaled(numbers, self._kind)
         unit = np.full(len(numbers), -1, dtype=np.int8)
-        for index, scale in enumerate(_PER_SECOND.values()):
-            unit[(numbers >= _FIRST_S * scale) & (numbers < _END_S * scale)] = index
+        for index, scale in enumerate(PER_SECOND.values()):
+            unit[(numbers >= FIRST_S * scale) & (numbers < END_S * scale)] = index
         unread = np.flatnonzero((unit < 0) & ~np.isnan(numbers))
         if len(unread):
             self._note_bad(int(rows[unread[0]]), numbers[unread[0]].item())
@@ -266,10 +286,10 @@ class TimestampColumn:
     def _instants(self, values: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         import pyarrow as pa
 
-        scale = _PER_SECOND[values.type.unit]
+        scale = PER_SECOND[values.type.unit]
         kind = "naive" if values.type.tz is None else "aware"
         numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        good = (numbers >= _FIRST_S * scale) & (numbers < _END_S * scale)
+        good = (numbers >= FIRST_S * scale) & (numbers < END_S * scale)
         if good.any():
             first = int(np.argmax(good))
             shown = values.slice(first, 1).cast(pa.string())[0].as_py()
@@ -277,7 +297,7 @@ class TimestampColumn:
         bad = np.flatnonzero(~good)
         if len(bad):
             self._note_bad(int(rows[bad[0]]), int(numbers[bad[0]]))
-        result: npt.NDArray[np.int64] = np.where(good, numbers, 0) * (_PER_SECOND["ns"] // scale)
+        result: npt.NDArray[np.int64] = np.where(good, numbers, 0) * (PER_SECOND["ns"] // scale)
         return result
 
     def _texts(self, values: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -285,7 +305,7 @@ class TimestampColumn:
 
         numeric, dated = (pa.int64(), pa.float64()), (pa.timestamp("ns"), pa.timestamp("ns", "UTC"))
         targets = numeric + dated if self._kind is None else dated
-        if self._kind in _PER_SECOND:
+        if self._kind in PER_SECOND:
             targets = numeric
         for target in targets:
             try:
@@ -325,23 +345,23 @@ class TimestampColumn:
 def _number_in(text: str) -> int | float | str:
     """Return the number that a cell's text is, or the text."""
     text = text.strip()
-    if _INTEGER.fullmatch(text):
-        return int(text)
     try:
+        if _INTEGER.fullmatch(text):
+            return int(text)
         return float(text) if "_" not in text else text
-    except ValueError:
+    except ValueError:  # no number, or more digits than Python reads
         return text
 
 
 def _scaled(numbers: npt.NDArray[Any], unit: str) -> npt.NDArray[np.int64]:
     """Convert numbers that all lie in the range of ``unit``, rounding as ``_from_number`` does."""
-    scale = _PER_SECOND[unit]
+    scale = PER_SECOND[unit]
     if not np.issubdtype(numbers.dtype, np.floating):
-        return numbers.astype(np.int64) * (_PER_SECOND["ns"] // scale)
+        return numbers.astype(np.int64) * (PER_SECOND["ns"] // scale)
     if unit == "ns":
         return np.rint(numbers / 1_000).astype(np.int64) * 1_000
     whole = np.floor(numbers)
-    per_unit = _PER_SECOND["us"] // scale
+    per_unit = PER_SECOND["us"] // scale
     below = np.rint((numbers - whole) * per_unit).astype(np.int64)
     result: npt.NDArray[np.int64] = (whole.astype(np.int64) * per_unit + below) * 1_000
     return result

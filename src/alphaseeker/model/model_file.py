@@ -141,18 +141,27 @@ def _keep_previous(path: Path) -> Path | None:
             return kept
 
 
-def write_model_bytes(path: str | Path, raw: bytes) -> Path:
-    """Put ``raw`` at ``path`` in one step and keep the previous file beside it.
+def write_model_bytes(path: str | Path, raw: bytes, *, keep_previous: bool = True) -> Path:
+    """Put ``raw`` at ``path`` in one step.
 
     The bytes go to a temporary file in the same directory, which is synced and renamed; the
     directory is synced too. Wherever this is cut short, ``path`` holds the whole old file or the
     whole new one. Parent directories are created.
 
+    Parameters
+    ----------
+    path
+        Where to write.
+    raw
+        The whole content.
+    keep_previous
+        Give the file that is replaced a second name beside it.
+
     Returns
     -------
     Path
-        ``path``. The previous file is beside it as ``NAME.YYYYMMDDTHHMMSSZ.SUFFIX``, named by
-        the time of its last change in UTC (with ``-2`` and so on where that name is taken).
+        ``path``. The previous file, where kept, is beside it as
+        ``NAME.YYYYMMDDTHHMMSSZ.SUFFIX``, named by the time of its last change in UTC (with ``-2`` and so on where that name is taken).
 
     Raises
     ------
@@ -166,7 +175,7 @@ def write_model_bytes(path: str | Path, raw: bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_synced(temporary, raw)
-        kept = _keep_previous(path)
+        kept = _keep_previous(path) if keep_previous else None
         os.replace(temporary, path)
         replaced = True
         _sync_directory(path.parent)

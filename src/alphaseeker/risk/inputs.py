@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alphaseeker.config import RiskConfig
 from alphaseeker.errors import DataError
-from alphaseeker.market.timestamps import to_nanoseconds
+from alphaseeker.market.number_text import shown
+from alphaseeker.market.tick_values import ALLOWED, number
 from alphaseeker.risk.state import TOO_LARGE, Intent
+from alphaseeker.risk.stream_clock import StreamClock
 
 __all__ = [
     "Fill",
@@ -24,10 +27,6 @@ __all__ = [
     "read_signal",
 ]
 
-# Only a wrong unit or a wrong clock is further ahead; such a time stamp would end the trading
-# day early and make every later quote look old.
-MAX_AHEAD_NS = 3600 * 10**9
-
 _LABELS = {
     "BUY": (Intent.BUY, (1,)),
     "SELL": (Intent.SELL, (-1,)),
@@ -38,11 +37,15 @@ _LABELS = {
 _SIDES = {1: Intent.BUY, 0: Intent.HOLD, -1: Intent.SELL}
 
 
+_LISTED = "one position with side or size, or a mapping of symbol to such a position"
+
+
 class Quote(NamedTuple):
     """The best prices of one symbol. A volume that is not known is NaN, an empty side's 0."""
 
     symbol: str
     timestamp: int
+    stamped: bool  # False where the time is the stream's clock
     bid_price: float
     ask_price: float
     bid_volume: float
@@ -57,14 +60,13 @@ class SignalRequest(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """One fill of the venue; ``quantity`` is signed, ``fee`` None where none was given."""
+    """One fill of the venue; ``quantity`` is signed, ``fee`` is money."""
 
     identity: str
     symbol: str
     quantity: float
     price: float
-    fee: float | None
-    maker: bool
+    fee: float
     timestamp: int
 
 
@@ -76,14 +78,16 @@ class VenuePosition(NamedTuple):
 
 
 def _number(value: Any, name: str, allowed: str) -> float:
+    """Return a real number as a float."""
     if type(value) is float:
         return value
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            pass
-    raise DataError(f"{name} is {value!r}; it must be a number, {allowed}")
+    try:
+        # What counts as a number is one rule for all; its words are those of a tick's field.
+        return number("close", value)
+    except DataError:
+        raise DataError(
+            f"{name} is {shown(value)} ({type(value).__name__}); it must be a number, {allowed}"
+        ) from None
 
 
 def _positive(mapping: Mapping[str, Any], name: str) -> float:
@@ -93,42 +97,54 @@ def _positive(mapping: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _volume(mapping: Mapping[str, Any], name: str) -> float:
-    if name not in mapping:
+def _share(value: Any, name: str) -> float:
+    share = _number(value, name, "from 0 to 1")
+    if not 0.0 <= share <= 1.0:
+        raise DataError(f"{name} is {share!r}; it must be from 0 to 1")
+    return share
+
+
+def _price(market_data: Mapping[str, Any], name: str) -> float:
+    value = number(name, market_data.get(name))
+    if not 0.0 < value < TOO_LARGE:
+        raise DataError(f"{name} is {value!r}; it must be {ALLOWED[name]}, in float32 too")
+    return value
+
+
+def _volume(market_data: Mapping[str, Any], name: str) -> float:
+    if name not in market_data:
         return math.nan
-    value = _number(mapping[name], name, "at least 0 and finite")
+    value = number(name, market_data[name])
     if not 0.0 <= value < math.inf:
-        raise DataError(f"{name} is {value!r}; it must be at least 0 and finite")
+        raise DataError(f"{name} is {value!r}; it must be {ALLOWED[name]}")
     return value
 
 
 def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise DataError(f"{name} is {value!r}; it must be a dictionary")
+        raise DataError(
+            f"{name} is {shown(value)} ({type(value).__name__}); it must be a dictionary"
+        )
     return value
 
 
 def _symbol(value: Any) -> str:
+    if value is None:
+        return ""
     if not isinstance(value, str):
-        raise DataError(f"symbol is {value!r}; it must be a string")
+        raise DataError(f"symbol is {shown(value)} ({type(value).__name__}); it must be a string")
     return value
 
 
-def _time(mapping: Mapping[str, Any], now: int) -> int:
-    value = mapping.get("timestamp")
-    if value is None:
-        return now
-    timestamp, _ = to_nanoseconds(value)
-    if timestamp > now + MAX_AHEAD_NS:
-        raise DataError(
-            f"timestamp is {value!r}, {(timestamp - now) / 1e9:.0f} s ahead of the clock; at most "
-            f"{MAX_AHEAD_NS // 10**9} s are allowed: check unit and zone, or give the manager the "
-            "clock of a replay"
-        )
-    return timestamp
+def _word(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise DataError(f"{name} is {shown(value)}; it must be one of {', '.join(allowed)}")
+    return value
 
 
-def read_quote(market_data: Mapping[str, Any], signal: Mapping[str, Any], now: int) -> Quote:
+def read_quote(
+    market_data: Mapping[str, Any], signal: Mapping[str, Any], clock: StreamClock
+) -> Quote:
     """Return the quote in ``market_data``.
 
     Parameters
@@ -138,8 +154,8 @@ def read_quote(market_data: Mapping[str, Any], signal: Mapping[str, Any], now: i
         the side is empty, whose price is then not read), ``symbol`` and ``timestamp``.
     signal
         Its ``symbol`` stands in where the market data name none, and must agree where they do.
-    now
-        Receive time in ns, taken where the time stamp is missing.
+    clock
+        Reads the time stamp, and stands in where it is missing.
 
     Raises
     ------
@@ -147,18 +163,23 @@ def read_quote(market_data: Mapping[str, Any], signal: Mapping[str, Any], now: i
         A field is missing, of the wrong type or out of range.
     """
     market_data = _mapping(market_data, "market_data")
-    symbol = _symbol(market_data.get("symbol") or "")
-    other = _symbol(_mapping(signal, "signal").get("symbol") or "")
+    symbol = _symbol(market_data.get("symbol"))
+    other = _symbol(_mapping(signal, "signal").get("symbol"))
     if symbol and other and symbol != other:
         raise DataError(
-            f"market data are of {symbol!r}, the signal is of {other!r}; give both of one symbol"
+            f"market data are of {shown(symbol)}, the signal is of {shown(other)}; give both of "
+            "one symbol"
         )
     bid_volume = _volume(market_data, "bid_volume")
     ask_volume = _volume(market_data, "ask_volume")
-    bid_price = math.nan if bid_volume == 0.0 else _positive(market_data, "bid_price")
-    ask_price = math.nan if ask_volume == 0.0 else _positive(market_data, "ask_price")
-    timestamp = _time(market_data, now)
-    return Quote(symbol or other, timestamp, bid_price, ask_price, bid_volume, ask_volume)
+    bid_price = math.nan if bid_volume == 0.0 else _price(market_data, "bid_price")
+    ask_price = math.nan if ask_volume == 0.0 else _price(market_data, "ask_price")
+    symbol = symbol or other
+    timestamp = clock.read(market_data.get("timestamp"))
+    stamped = timestamp is not None
+    if timestamp is None:
+        timestamp = clock.now(symbol)
+    return Quote(symbol, timestamp, stamped, bid_price, ask_price, bid_volume, ask_volume)
 
 
 def _intent(label: Any, side: Any) -> Intent:
@@ -171,9 +192,7 @@ def _intent(label: Any, side: Any) -> Intent:
             raise DataError(f"signal is {side!r}; it must be 1, 0 or -1")
     if label is None:
         return _SIDES[side]
-    if not isinstance(label, str) or label not in _LABELS:
-        raise DataError(f"signal_label is {label!r}; it must be one of {', '.join(_LABELS)}")
-    intent, sides = _LABELS[label]
+    intent, sides = _LABELS[_word(label, "signal_label", tuple(_LABELS))]
     if side is not None and side not in sides:
         raise DataError(f"signal_label is {label!r} but signal is {side:g}; they must agree")
     return intent
@@ -186,7 +205,8 @@ def read_signal(signal: Mapping[str, Any]) -> SignalRequest:
     ----------
     signal
         ``signal_label`` (BUY, HOLD, SELL, CLOSE_LONG, CLOSE_SHORT) or ``signal`` (1, 0, -1), or
-        both; optionally ``signal_strength`` in [0, 1] (1 where it is missing).
+        both; optionally ``signal_strength`` in [0, 1] (1 where it is missing) and
+        ``confidence`` in [0, 1], which only has to be sound.
 
     Raises
     ------
@@ -195,27 +215,27 @@ def read_signal(signal: Mapping[str, Any]) -> SignalRequest:
     """
     signal = _mapping(signal, "signal")
     intent = _intent(signal.get("signal_label"), signal.get("signal"))
-    strength = _number(signal.get("signal_strength", 1.0), "signal_strength", "from 0 to 1")
-    if not 0.0 <= strength <= 1.0:
-        raise DataError(f"signal_strength is {strength!r}; it must be from 0 to 1")
+    strength = _share(signal.get("signal_strength", 1.0), "signal_strength")
+    # A confidence of NaN is a model that failed: nothing is to be opened on its word.
+    _share(signal.get("confidence", 1.0), "confidence")
     return SignalRequest(int(intent), strength)
 
 
 def read_equity(value: Any, name: str) -> float:
-    """Return an equity: a finite number, at least 0.
+    """Return an equity: any finite number, below 0 too after a gap.
 
     Raises
     ------
     DataError
         It is anything else.
     """
-    equity = _number(value, name, "at least 0 and finite")
-    if not 0.0 <= equity < TOO_LARGE:
-        raise DataError(f"{name} is {equity!r}; it must be at least 0 and finite (in float32 too)")
+    equity = _number(value, name, "finite")
+    if not abs(equity) < TOO_LARGE:
+        raise DataError(f"{name} is {equity!r}; it must be finite (in float32 too)")
     return equity
 
 
-def read_fill(fill: Mapping[str, Any], now: int) -> Fill:
+def read_fill(fill: Mapping[str, Any], clock: StreamClock, config: RiskConfig) -> Fill:
     """Return a fill of the venue.
 
     Parameters
@@ -224,8 +244,10 @@ def read_fill(fill: Mapping[str, Any], now: int) -> Fill:
         ``id`` (string or whole number), ``side`` (BUY or SELL), ``size``, ``price``; optionally
         ``symbol``, ``fee`` (money, negative for a rebate), ``liquidity`` (taker or maker) and
         ``timestamp``.
-    now
-        Receive time in ns, taken where the time stamp is missing.
+    clock
+        Reads the time stamp, and stands in where it is missing.
+    config
+        Its costs stand in for a missing fee.
 
     Raises
     ------
@@ -236,34 +258,32 @@ def read_fill(fill: Mapping[str, Any], now: int) -> Fill:
     identity = fill.get("id")
     named = isinstance(identity, str) and identity != ""
     if not named and (not isinstance(identity, (int, np.integer)) or isinstance(identity, bool)):
-        raise DataError(f"fill id is {identity!r}; it must be a string or a whole number")
-    side = fill.get("side")
-    if side not in ("BUY", "SELL"):
-        raise DataError(f"fill side is {side!r}; it must be BUY or SELL")
-    liquidity = fill.get("liquidity", "taker")
-    if liquidity not in ("taker", "maker"):
-        raise DataError(f"fill liquidity is {liquidity!r}; it must be taker or maker")
+        raise DataError(f"fill id is {shown(identity)}; it must be a string or a whole number")
+    side = _word(fill.get("side"), "fill side", ("BUY", "SELL"))
+    liquidity = _word(fill.get("liquidity", "taker"), "fill liquidity", ("taker", "maker"))
+    symbol = _symbol(fill.get("symbol"))
     size = _positive(fill, "size")
+    price = _positive(fill, "price")
+    rate = config.MAKER_COST_PCT if liquidity == "maker" else config.TRANSACTION_COST_PCT
     fee = fill.get("fee")
-    if fee is not None:
-        fee = _number(fee, "fee", "finite")
-        if not math.isfinite(fee):
-            raise DataError(f"fee is {fee!r}; it must be finite")
+    fee = size * price * rate if fee is None else _number(fee, "fee", "finite")
+    if not math.isfinite(fee):
+        raise DataError(f"fee is {fee!r}; it must be finite")
+    timestamp = clock.read(fill.get("timestamp"))
     return Fill(
         identity=str(identity),
-        symbol=_symbol(fill.get("symbol") or ""),
+        symbol=symbol,
         quantity=size if side == "BUY" else -size,
-        price=_positive(fill, "price"),
+        price=price,
         fee=fee,
-        maker=liquidity == "maker",
-        timestamp=_time(fill, now),
+        timestamp=clock.now(symbol) if timestamp is None else timestamp,
     )
 
 
 def _read_position(position: Mapping[str, Any]) -> VenuePosition:
     side = position.get("side")
-    if side not in (None, "LONG", "SHORT", "FLAT"):
-        raise DataError(f"position side is {side!r}; it must be LONG, SHORT or FLAT")
+    if side is not None:
+        side = _word(side, "position side", ("LONG", "SHORT", "FLAT"))
     size = _number(position.get("size", 0.0 if side == "FLAT" else None), "size", "finite")
     if not abs(size) < TOO_LARGE:
         raise DataError(f"size is {size!r}; it must be finite (in float32 too)")
@@ -284,21 +304,28 @@ def read_positions(position: Mapping[str, Any]) -> tuple[dict[str, VenuePosition
     position
         One position (``side`` and ``size``, or a signed ``size``; optionally ``symbol``,
         ``entry_price``), or a mapping of symbol to such a position. A mapping is the whole
-        account: a symbol that is not in it is flat.
+        account: a symbol that is not in it is flat. An account without any position names
+        its symbols, each with the side FLAT.
 
     Raises
     ------
     DataError
-        A field is missing, of the wrong type or out of range.
+        Nothing is listed, or a field is missing, of the wrong type or out of range.
     """
     position = _mapping(position, "position")
+    if not position:
+        raise DataError(
+            f"position is empty; it must be {_LISTED}. If the account is flat, say so: "
+            "{'BTCUSDT': {'side': 'FLAT'}}, with every symbol that was traded"
+        )
     one = any(
         name in position and not isinstance(position[name], Mapping) for name in ("side", "size")
     )
     if one:
-        return {_symbol(position.get("symbol") or ""): _read_position(position)}, False
-    listed = {
-        _symbol(name): _read_position(_mapping(value, f"position of {name!r}"))
-        for name, value in position.items()
-    }
+        return {_symbol(position.get("symbol")): _read_position(position)}, False
+    listed = {}
+    for name, value in position.items():
+        if not isinstance(value, Mapping):
+            raise DataError(f"position has {shown(name)}: {shown(value)}; it must be {_LISTED}")
+        listed[_symbol(name)] = _read_position(value)
     return listed, True

@@ -11,25 +11,24 @@ from typing import Any
 
 import numpy.typing as npt
 
-from alphaseeker._jit import allocate_record
 from alphaseeker.config import Config, RiskConfig
 from alphaseeker.errors import DataError
 from alphaseeker.risk.account import clock_step, lift_halt_step
-from alphaseeker.risk.fills import fill_step, position_set_step
+from alphaseeker.risk.fills import fill_step
 from alphaseeker.risk.inputs import read_equity, read_fill, read_positions, read_quote, read_signal
 from alphaseeker.risk.metrics import account_metrics, equity_statistics
-from alphaseeker.risk.reconciliation import same_size, settle, trust_venue, venue_targets
+from alphaseeker.risk.reconciliation import settle, take_positions, trust_venue, venue_targets
 from alphaseeker.risk.report import (
     Report,
     Statistics,
     describe,
     held_position,
+    held_side,
     position_dict,
     read_report,
 )
 from alphaseeker.risk.snapshot import decode, encode
 from alphaseeker.risk.state import (
-    POSITION,
     Action,
     Refusal,
     State,
@@ -38,6 +37,7 @@ from alphaseeker.risk.state import (
     write_rules,
 )
 from alphaseeker.risk.step import act_step, decide_step, refuse_step
+from alphaseeker.risk.stream_clock import StreamClock
 
 __all__ = ["RiskManager"]
 
@@ -55,8 +55,10 @@ class RiskManager:
     config
         A ``RiskConfig``, or a mapping of its keys over the defaults.
     clock
-        Nanoseconds UTC now: the receive time where a time stamp is missing. A replay in which
-        time stamps are ahead of the machine's clock gives its own.
+        Nanoseconds UTC now, which no time stamp may be more than 5 s ahead of. A replay in
+        which time stamps are ahead of the machine's clock gives its own.
+    monotonic
+        Nanoseconds of a clock that is never set; see ``StreamClock``.
 
     Raises
     ------
@@ -79,9 +81,10 @@ class RiskManager:
         config: RiskConfig | Mapping[str, Any] | None = None,
         *,
         clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._config = _checked(config, RiskConfig())
-        self._clock = clock
+        self._clock = StreamClock(clock, monotonic)
         self._lock = threading.RLock()
         self._account = allocate_account(self._config)
         self._positions: dict[str, npt.NDArray[Any]] = {}
@@ -152,13 +155,16 @@ class RiskManager:
         ----------
         market_data
             ``bid_price``, ``ask_price``; optionally ``bid_volume``, ``ask_volume``, ``symbol``
-            and ``timestamp`` (the receive time where it is missing).
+            and ``timestamp`` (where it is missing, the clock of the stream; see
+            ``StreamClock``). A quote older than the last one blocks exits until one is in order,
+            or until three late ones in a row, whose times rise, set the symbol's time anew.
         signal
             What ``predict`` returned; ``signal_label`` or ``signal`` is enough.
         account_balance
             Equity as the venue reports it. The first one starts the account; later, a new
             figure that differs from the manager's own equity is a cash flow, never PnL. The
-            figure of the last call, or the manager's own equity, is no news.
+            figure of the last call, or the manager's own equity, is no news. At 0 and below,
+            positions are closed and none is opened.
 
         Returns
         -------
@@ -173,7 +179,7 @@ class RiskManager:
         DataError
             Malformed input; the state's bytes are as they were.
         """
-        quote = read_quote(market_data, signal, self._clock())
+        quote = read_quote(market_data, signal, self._clock)
         request = read_signal(signal)
         balance = read_equity(account_balance, "account_balance")
         refusal: str | None = None
@@ -181,10 +187,14 @@ class RiskManager:
             position = self._positions.get(quote.symbol)
             if position is None:
                 position = allocate_position()
+            timestamp = quote.timestamp
+            if not quote.stamped:
+                # Without a time stamp, nothing says that it is older than the one before.
+                timestamp = max(timestamp, int(position["timestamp"][0]))
             action = decide_step(
                 self._account,
                 position,
-                quote.timestamp,
+                timestamp,
                 quote.bid_price,
                 quote.ask_price,
                 quote.bid_volume,
@@ -196,6 +206,8 @@ class RiskManager:
             if action < 0:
                 raise DataError(f"the risk step refuses its input: {Refusal(action).name}")
             self._positions[quote.symbol] = position
+            if quote.stamped and position["timestamp"][0] == timestamp:
+                self._clock.note(quote.symbol, timestamp)
             if action == Action.OPEN_POSITION:
                 refusal = self._entry_refusal(market_data, signal, quote.symbol, position)
                 if refusal is not None:
@@ -204,7 +216,7 @@ class RiskManager:
             report = read_report(position)
             statistics = self._current_statistics(report.samples)
             if report.cash_flow != 0.0:
-                self._note_cash_flow(quote.timestamp, report.cash_flow)
+                self._note_cash_flow(timestamp, report.cash_flow)
         result = describe(
             report,
             statistics,
@@ -236,7 +248,7 @@ class RiskManager:
         DataError
             Malformed input; the state's bytes are as they were.
         """
-        parsed = read_fill(fill, self._clock())
+        parsed = read_fill(fill, self._clock, self._config)
         key = (parsed.symbol, parsed.identity)
         with self._lock:
             if key in self._fills:
@@ -246,12 +258,8 @@ class RiskManager:
             if len(self._fills) > SEEN_FILLS:
                 del self._fills[next(iter(self._fills))]
             clock_step(self._account, parsed.timestamp)
-            fee = parsed.fee
-            if fee is None:
-                maker, taker = self._config.MAKER_COST_PCT, self._config.TRANSACTION_COST_PCT
-                fee = abs(parsed.quantity) * parsed.price * (maker if parsed.maker else taker)
             position = self._positions.setdefault(parsed.symbol, allocate_position())
-            realised = fill_step(self._account, position, parsed.quantity, parsed.price, fee)
+            realised = fill_step(self._account, position, parsed.quantity, parsed.price, parsed.fee)
             return self._fill_result(parsed.symbol, applied=True, realised=float(realised))
 
     def reconcile(self, position: Mapping[str, Any], equity: float) -> dict[str, Any]:
@@ -261,17 +269,18 @@ class RiskManager:
         ----------
         position
             One position (``symbol``, ``side`` and ``size``, ``entry_price``), or a mapping of
-            symbol to position, which is then the whole account: others become flat. A position
-            of the size that the manager knows keeps its entry, stop and target.
+            symbol to position, which is then the whole account: others become flat. A flat
+            account names its symbols with ``{"side": "FLAT"}``; an empty mapping is refused. A
+            position of the size that the manager knows from fills keeps its entry and stop.
         equity
             As the venue reports it.
 
         Returns
         -------
         dict
-            ``changed`` (symbols whose size was another), ``cash_flow`` and ``missed_loss``: the
-            difference in equity is a cash flow, but where a size was another, fills were
-            missed, and a shortfall is then a loss that counts against the limits.
+            ``changed`` (symbols whose size was another; paper positions that were dropped are
+            among them), ``cash_flow`` and ``missed_loss``: the difference in equity is a cash
+            flow, but where fills were missed, a shortfall is a loss that counts.
 
         Raises
         ------
@@ -280,18 +289,11 @@ class RiskManager:
         """
         listed, whole = read_positions(position)
         balance = read_equity(equity, "equity")
-        now = self._clock()
         with self._lock:
+            now = self._clock.now()
             targets = venue_targets(listed, self._positions, whole=whole)
-            trust_venue(self._account, self._positions)
-            clock_step(self._account, now)
-            changed = []
-            for symbol, (quantity, price) in targets.items():
-                record = self._positions.setdefault(symbol, allocate_position())
-                if not same_size(float(record["quantity"][0]), quantity):
-                    position_set_step(self._account, record, quantity, price)
-                    changed.append(symbol)
-            flow, loss = settle(self._account, balance, fills_missed=bool(changed))
+            changed, missed = take_positions(self._account, self._positions, targets, now)
+            flow, loss = settle(self._account, balance, fills_missed=missed)
             if flow != 0.0:
                 self._note_cash_flow(now, flow)
         if changed or loss:
@@ -300,12 +302,11 @@ class RiskManager:
 
     def position_side(self, symbol: str) -> str:
         """Return FLAT, LONG or SHORT; a symbol never seen is FLAT."""
-        return str(self.position(symbol)["side"])
+        return held_side(self._positions.get(symbol))
 
     def position(self, symbol: str) -> dict[str, Any]:
         """Return ``side, size, entry_price, stop_loss, take_profit`` of a symbol's position."""
-        record = self._positions.get(symbol)
-        return held_position(allocate_position() if record is None else record)
+        return held_position(self._positions.get(symbol))
 
     def reset_halt(self) -> bool:
         """Lift a drawdown halt; the drawdown is counted anew from the present equity.
@@ -347,13 +348,10 @@ class RiskManager:
         with self._lock:
             self._account[:] = snapshot.account
             write_rules(self._account, self._config)
-            self._positions = {}
-            for symbol, row in snapshot.positions.items():
-                record = allocate_record(POSITION)
-                record[:] = row
-                self._positions[symbol] = record
+            self._positions = snapshot.positions
             self._fills = dict.fromkeys(snapshot.fills)
             self._statistics_samples = -1
+            self._clock.forget()
 
     def _entry_refusal(
         self,

@@ -8,16 +8,17 @@ from typing import Any
 import numpy.typing as npt
 
 from alphaseeker.errors import DataError
-from alphaseeker.risk.account import flow_step, start_step
-from alphaseeker.risk.fills import discard_step, missed_loss_step
+from alphaseeker.risk.account import clock_step, flow_step, start_step
+from alphaseeker.risk.fills import discard_step, missed_loss_step, position_set_step
 from alphaseeker.risk.inputs import VenuePosition
+from alphaseeker.risk.state import allocate_position
 
-__all__ = ["same_size", "settle", "trust_venue", "venue_targets"]
+__all__ = ["settle", "take_positions", "trust_venue", "venue_targets"]
 
 _SIZE_TOLERANCE = 1e-9
 
 
-def same_size(one: float, other: float) -> bool:
+def _same_size(one: float, other: float) -> bool:
     """Say whether two signed sizes differ by no more than rounding."""
     return abs(one - other) <= _SIZE_TOLERANCE * max(abs(one), abs(other))
 
@@ -67,6 +68,46 @@ def venue_targets(
             price = float(0.5 * (record["bid_price"][0] + record["ask_price"][0]))
         targets[symbol] = (venue.quantity, price)
     return targets
+
+
+def take_positions(
+    account: npt.NDArray[Any],
+    positions: dict[str, npt.NDArray[Any]],
+    targets: Mapping[str, tuple[float, float]],
+    now: int,
+) -> tuple[list[str], bool]:
+    """Bring the positions to the venue's sizes.
+
+    Parameters
+    ----------
+    account, positions
+        Changed; a symbol that is new joins ``positions``.
+    targets
+        Of ``venue_targets``.
+    now
+        Time in ns.
+
+    Returns
+    -------
+    tuple[list[str], bool]
+        The symbols whose size was another before, a dropped paper position's too; and whether
+        fills were missed, which those of a paper position were not.
+    """
+    before = {symbol: float(record["quantity"][0]) for symbol, record in positions.items()}
+    trust_venue(account, positions)
+    clock_step(account, now)
+    missed = False
+    for symbol, (quantity, price) in targets.items():
+        record = positions.setdefault(symbol, allocate_position())
+        if not _same_size(float(record["quantity"][0]), quantity):
+            position_set_step(account, record, quantity, price)
+            missed = True
+    changed = [
+        symbol
+        for symbol, record in positions.items()
+        if not _same_size(before.get(symbol, 0.0), float(record["quantity"][0]))
+    ]
+    return changed, missed
 
 
 def settle(account: npt.NDArray[Any], balance: float, *, fills_missed: bool) -> tuple[float, float]:

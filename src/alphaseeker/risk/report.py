@@ -9,9 +9,18 @@ import numpy.typing as npt
 
 from alphaseeker.risk.state import Action, Reason, State
 
-__all__ = ["Report", "Statistics", "describe", "held_position", "position_dict", "read_report"]
+__all__ = [
+    "Report",
+    "Statistics",
+    "describe",
+    "held_position",
+    "held_side",
+    "position_dict",
+    "read_report",
+]
 
 SIDE_NAMES = {1: "LONG", 0: "FLAT", -1: "SHORT"}
+_PRICES = ("entry_price", "stop_loss", "take_profit")
 
 # A limit is worth a warning from half of it on, and is nearly reached at four fifths.
 MEDIUM_SHARE = 0.5
@@ -66,6 +75,7 @@ class Report(NamedTuple):
     exposure: float
     cash_flow: float
     samples: int
+    late_quotes: int
 
 
 class Statistics(NamedTuple):
@@ -93,16 +103,19 @@ def position_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def held_position(position: npt.NDArray[Any]) -> dict[str, Any]:
-    """Return the position that a record, shape (1,), dtype ``POSITION``, holds."""
-    quantity = float(position["quantity"][0])
-    return {
-        "side": SIDE_NAMES[(quantity > 0.0) - (quantity < 0.0)],
-        "size": abs(quantity),
-        "entry_price": float(position["entry_price"][0]),
-        "stop_loss": float(position["stop_loss"][0]),
-        "take_profit": float(position["take_profit"][0]),
-    }
+def held_side(position: npt.NDArray[Any] | None) -> str:
+    """Return the side that a record, shape (1,), dtype ``POSITION``, holds; None holds nothing."""
+    if position is None:
+        return "FLAT"
+    quantity = position["quantity"][0]
+    return SIDE_NAMES[int(quantity > 0.0) - int(quantity < 0.0)]
+
+
+def held_position(position: npt.NDArray[Any] | None) -> dict[str, Any]:
+    """Return the position that a record, shape (1,), dtype ``POSITION``, holds; None holds none."""
+    prices = {name: 0.0 if position is None else float(position[name][0]) for name in _PRICES}
+    size = 0.0 if position is None else abs(float(position["quantity"][0]))
+    return {"side": held_side(position), "size": size, **prices}
 
 
 def _reason_text(report: Report, refusal: str | None) -> str:
@@ -147,6 +160,9 @@ def describe(
     if report.state != State.ACTIVE:
         level = "HIGH"
         alerts.append(f"trading is {_STATE_NAMES[report.state]}: exits only")
+    if report.late_quotes > 0:
+        level = "HIGH" if level == "HIGH" else "MEDIUM"
+        alerts.append("quotes out of order, exits blocked")
     for name, value, limit in (
         ("daily loss", report.daily_loss, max_daily_loss),
         ("drawdown", report.drawdown, max_drawdown),

@@ -21,6 +21,10 @@ FLOOR_OVER_COST = 2.0
 _LOT_TOLERANCE = 1e-12
 _MAX_LOTS = 2.0**53
 
+# What rounding leaves of a cap that is used up is no room: without fees, a full position is worth
+# the equity to the last digits.
+_ROOM_TOLERANCE = 1e-9
+
 _RISK_PER_TRADE = int(Reason.RISK_PER_TRADE)
 _MAX_POSITION_SIZE = int(Reason.MAX_POSITION_SIZE)
 _NO_SIGNAL_STRENGTH = int(Reason.NO_SIGNAL_STRENGTH)
@@ -44,11 +48,14 @@ def stop_distance_step(
     Notes
     -----
     Fixed, or ``clip(k sigma sqrt(h), floor, cap)`` with the floor at ``FLOOR_OVER_COST`` round
-    trips (both fees and the spread) and the cap, which wins, at MAX_STOP_LOSS_PCT.
+    trips (both fees and the spread) and the cap, which wins, at MAX_STOP_LOSS_PCT. Until the
+    volatility is known, the fixed distance stands in, under the same cap.
     """
     rules = account[0].rules
-    if rules.volatility_stop == 0 or math.isnan(sigma):
+    if rules.volatility_stop == 0:
         return float(rules.stop_loss)
+    if math.isnan(sigma):
+        return float(min(rules.stop_loss, rules.max_stop_loss))
     floor = FLOOR_OVER_COST * round_trip_cost(bid_price, ask_price, rules.taker_cost)
     distance = rules.volatility_multiplier * sigma * math.sqrt(rules.half_life_s)
     return float(min(max(distance, floor), rules.max_stop_loss))
@@ -75,7 +82,7 @@ def size_step(
     Parameters
     ----------
     account
-        Shape (1,), dtype ``ACCOUNT``: its rules and equity.
+        Shape (1,), dtype ``ACCOUNT``: its rules, its equity and the notional of its positions.
     price
         The price of the fill.
     side
@@ -88,8 +95,8 @@ def size_step(
     Notes
     -----
     The smaller of RISK_PER_TRADE x equity over what one unit loses at the stop, both fees
-    included, and MAX_POSITION_SIZE x equity over the price; times the strength; rounded down to
-    whole lots.
+    included, and what the positions of all symbols leave of MAX_POSITION_SIZE x equity, over the
+    price; times the strength; rounded down to whole lots.
     """
     a = account[0]
     rules = a.rules
@@ -97,9 +104,12 @@ def size_step(
     unit_loss = price * stop_distance + rules.taker_cost * (price + stop)
     size = rules.risk_per_trade * a.equity / unit_loss
     reason = _RISK_PER_TRADE
-    cap = rules.max_position_size * a.equity / price
-    if not (size <= cap):
-        size = cap
+    cap = rules.max_position_size * a.equity
+    room = cap - (a.notional + a.notional_error)
+    if room < _ROOM_TOLERANCE * cap:
+        room = 0.0
+    if not (size * price <= room):
+        size = room / price
         reason = _MAX_POSITION_SIZE
     if rules.size_by_strength == 1:
         if strength <= 0.0:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker._jit import allocate_record
 from alphaseeker.errors import StateError
 from alphaseeker.risk.state import ACCOUNT, POSITION
 
@@ -27,7 +28,7 @@ _ADVICE = "restore bytes of state_bytes() of this version, or start anew and rec
 
 
 class Snapshot(NamedTuple):
-    """What a risk state is made of; the arrays have dtypes ``ACCOUNT`` and ``POSITION``."""
+    """What a risk state is made of: records of dtypes ``ACCOUNT`` and ``POSITION``, shape (1,)."""
 
     account: npt.NDArray[Any]
     positions: dict[str, npt.NDArray[Any]]
@@ -57,6 +58,9 @@ def decode(data: bytes) -> Snapshot:
     StateError
         The bytes are not a risk state, are damaged, or were written by another layout.
     """
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise StateError(f"a {type(data).__name__} is no risk state; {_ADVICE}")
+    data = bytes(data)
     head = _HEAD.size + _LENGTHS.size
     if len(data) < head or data[: len(_MAGIC)] != _MAGIC:
         raise StateError(f"these {len(data)} bytes are no risk state; {_ADVICE}")
@@ -73,12 +77,20 @@ def decode(data: bytes) -> Snapshot:
         raise StateError(
             f"the risk state has layout {header['layout']}, this version has {_LAYOUT}; {_ADVICE}"
         )
-    account = np.frombuffer(payload, ACCOUNT, 1, header_length)
-    rows = np.frombuffer(
-        payload, POSITION, len(header["symbols"]), header_length + ACCOUNT.itemsize
-    )
+    account = _record(ACCOUNT, payload, header_length)
+    first = header_length + ACCOUNT.itemsize
     return Snapshot(
         account=account,
-        positions={symbol: rows[i : i + 1] for i, symbol in enumerate(header["symbols"])},
+        positions={
+            symbol: _record(POSITION, payload, first + index * POSITION.itemsize)
+            for index, symbol in enumerate(header["symbols"])
+        },
         fills=[(symbol, identity) for symbol, identity in header["fills"]],
     )
+
+
+def _record(dtype: np.dtype[Any], payload: bytes, offset: int) -> npt.NDArray[Any]:
+    """Return a record of its own with what stands at ``offset``."""
+    record = allocate_record(dtype)
+    record[:] = np.frombuffer(payload, dtype, 1, offset)
+    return record

@@ -120,7 +120,7 @@ RULES = np.dtype(
         ("half_life_s", np.float64),
         ("max_stop_loss", np.float64),
         ("risk_per_trade", np.float64),  # share of the equity
-        ("max_position_size", np.float64),  # notional over equity
+        ("max_position_size", np.float64),  # notional of all positions over equity
         ("size_by_strength", np.int64),  # 1: the size is multiplied by the signal strength
         ("lot_size", np.float64),  # 0: any size
         ("min_notional", np.float64),
@@ -186,6 +186,7 @@ REPORT = np.dtype(
         ("exposure", np.float64),  # notional of all positions over equity
         ("cash_flow", np.float64),  # seen in this step
         ("samples", np.int64),
+        ("late_quotes", np.int64),  # in a row, up to this one: above 0, exits are blocked
     ]
 )
 
@@ -209,8 +210,10 @@ POSITION = np.dtype(
         ("realised_pnl", np.float64),  # of this symbol, fees deducted
         ("trade_pnl", np.float64),  # of the trade that is open, fees deducted
         # market
-        ("quotes", np.int64),  # trusted ones
+        ("quotes", np.int64),  # trusted ones, since its time last began anew
         ("timestamp", np.int64),  # of the last one, ns
+        ("late_quotes", np.int64),  # out of order in a row, their times rising
+        ("late_timestamp", np.int64),  # of the last one out of order, ns
         ("first_timestamp", np.int64),
         ("bid_price", np.float64),
         ("ask_price", np.float64),

@@ -26,6 +26,7 @@ from alphaseeker.risk.account import (
 )
 from alphaseeker.risk.costs import exit_price
 from alphaseeker.risk.fills import fill_step
+from alphaseeker.risk.ordering import order_step
 from alphaseeker.risk.sizing import size_step, stop_distance_step, target_distance_step
 from alphaseeker.risk.state import TOO_LARGE, Action, Intent, Reason, Refusal, State
 from alphaseeker.risk.volatility import sigma_step, volatility_step
@@ -90,7 +91,7 @@ def _refusal(
 
 
 @kernel
-def _book_reason(
+def _book_step(
     position: npt.NDArray[Any],
     timestamp: int,
     bid_price: float,
@@ -98,15 +99,12 @@ def _book_reason(
     bid_volume: float,
     ask_volume: float,
 ) -> int:
-    """Return why nothing may be filled on this quote, 0 where it may."""
-    p = position[0]
+    """Return why nothing may be filled on this quote, 0 where it may; judge its order in time."""
     if bid_volume == 0.0 or ask_volume == 0.0:
         return _EMPTY_SIDE
     if bid_price > ask_price:
         return _CROSSED_BOOK
-    if p.quotes > 0 and timestamp < p.timestamp:
-        return _OUT_OF_ORDER
-    return 0
+    return 0 if order_step(position, timestamp) else _OUT_OF_ORDER
 
 
 @kernel
@@ -234,8 +232,8 @@ def decide_step(
     bid_volume, ask_volume
         0 says that the side is empty; NaN that the volume is not known.
     balance
-        Equity as the venue reports it. A caller without a venue passes the account's own
-        ``equity``, which a gap may have carried below 0.
+        Equity as the venue reports it; a gap may have carried it below 0. A caller without a
+        venue passes the account's own ``equity``.
     intent
         ``Intent``.
     strength
@@ -250,7 +248,7 @@ def decide_step(
     p = position[0]
     own_equity = a.equity
     clock_step(account, timestamp)
-    book = _book_reason(position, timestamp, bid_price, ask_price, bid_volume, ask_volume)
+    book = _book_step(position, timestamp, bid_price, ask_price, bid_volume, ask_volume)
     if book == 0:
         volatility_step(position, timestamp, bid_price, ask_price, a.rules.half_life_s)
         mark_step(account, position)
@@ -259,6 +257,7 @@ def decide_step(
         start_step(account, balance)
     else:
         p.report.cash_flow = balance_step(account, balance, own_equity)
+    p.report.late_quotes = p.late_quotes
     touched = limit_step(account)
     _describe(position)
     if book == 0:

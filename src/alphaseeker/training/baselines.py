@@ -2,7 +2,8 @@
 
 ``class_prior`` always says the training part's class shares. ``last_label`` says what used to
 follow the latest label that was known by then. ``logistic`` is a logistic regression on
-imbalance, order flow and past return.
+imbalance, order flow and past return. The latter two are tempered on the validation part, as the
+model is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker._jit import kernel
+from alphaseeker.training.calibration import fit_temperature
 from alphaseeker.training.target import UNRESOLVED
 
 __all__ = [
@@ -26,10 +28,14 @@ __all__ = [
     "logistic_columns",
     "logistic_probabilities",
     "prior_probabilities",
+    "temper_last_label",
+    "temper_logistic",
 ]
 
 # Signal and preferred window: where that window is missing, the nearest one (by ratio) serves.
 LOGISTIC_SIGNALS = (("book.imbalance", None), ("flow.ofi", 60), ("momentum.return", 60))
+
+CLIPPED_QUANTILES = (0.005, 0.995)
 
 
 @kernel
@@ -135,6 +141,9 @@ def fit_logistic(
 ) -> dict[str, Any]:
     """Fit the multinomial logistic regression and return it as plain numbers.
 
+    Order flow has heavy tails, and a score that is linear in it says anything at all there: every
+    column is clipped to its 0.5 % and 99.5 % quantiles of the training rows.
+
     Parameters
     ----------
     matrix
@@ -148,12 +157,16 @@ def fit_logistic(
     finite = [column[np.isfinite(column)] for column in values.T]
     median = np.array([np.median(column) if len(column) else 0.0 for column in finite])
     values = np.where(np.isfinite(values), values, median)
+    low, high = np.quantile(values, CLIPPED_QUANTILES, axis=0)
+    values = np.clip(values, low, high)
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0.0] = 1.0
     model = LogisticRegression(max_iter=1000).fit((values - mean) / scale, label)
     return {
         "features": list(names),
         "median": median.tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
         "mean": mean.tolist(),
         "scale": scale.tolist(),
         "coefficients": model.coef_.tolist(),
@@ -166,7 +179,58 @@ def logistic_probabilities(
 ) -> npt.NDArray[np.float64]:
     """Return the probabilities of a fitted logistic regression, shape (n, 3)."""
     values = np.where(np.isfinite(matrix), matrix, np.asarray(fitted["median"]))
+    values = np.clip(values, np.asarray(fitted["low"]), np.asarray(fitted["high"]))
     values = (values - np.asarray(fitted["mean"])) / np.asarray(fitted["scale"])
     scores = values @ np.asarray(fitted["coefficients"]).T + np.asarray(fitted["intercept"])
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+
+def temper_logistic(
+    fitted: Mapping[str, Any],
+    validation: tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]],
+    prior: Sequence[float],
+) -> dict[str, Any]:
+    """Return the logistic regression with the temperature of the validation part worked in.
+
+    A baseline gets the calibration that the model gets, or beating it would say nothing.
+
+    Parameters
+    ----------
+    validation
+        Columns ``fitted["features"]``, shape (n, c), and labels, shape (n,).
+    prior
+        Class shares of the training part.
+    """
+    matrix, label = validation
+    found = logistic_probabilities(matrix, fitted)
+    scores = np.log(np.maximum(found, np.finfo(np.float64).tiny))
+    log_prior = np.log(np.asarray(prior, dtype=np.float64))
+    temperature, bias = fit_temperature(scores, label, prior=prior, uninformed=log_prior)
+    return {
+        **fitted,
+        "coefficients": (np.asarray(fitted["coefficients"]) / temperature).tolist(),
+        "intercept": (np.asarray(fitted["intercept"]) / temperature + bias).tolist(),
+    }
+
+
+def temper_last_label(
+    table: Sequence[Sequence[float]],
+    validation: tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]],
+    prior: Sequence[float],
+) -> list[list[float]]:
+    """Return the transition table, drawn towards the prior as the validation part asks for.
+
+    Parameters
+    ----------
+    validation
+        Last known labels and labels, each of shape (n,).
+    prior
+        Class shares of the training part.
+    """
+    last, label = validation
+    scores = np.log(np.asarray(table, dtype=np.float64))
+    log_prior = np.log(np.asarray(prior, dtype=np.float64))
+    temperature, bias = fit_temperature(scores[last], label, prior=prior, uninformed=log_prior)
+    tempered = np.exp(scores / temperature + bias)
+    return [[float(v) for v in row] for row in tempered / tempered.sum(axis=1, keepdims=True)]

@@ -10,17 +10,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RESAMPLES", "interval", "resample_counts", "time_cells"]
+__all__ = ["MIN_CELLS", "RESAMPLES", "interval", "resample_counts", "time_cells"]
 
 RESAMPLES = 500
 LEVEL = 0.95
 
 # A cell is at least this many label spans long: rows further apart share no part of a label.
 SPANS_PER_CELL = 5
-# More cells sharpen nothing, and rank correlations within short ones are biased: taking a cell's
-# own mean off a random walk makes past and future returns look opposed. On pure noise a score
-# of past 60 s returns had a mean of -.11 within cells of 200 s.
+# More cells sharpen nothing.
 MAX_CELLS = 60
+# Percentile intervals of few cells are too narrow: on 3,000 samples of independent noise the lower
+# bound, 2.5 % in name, lay above 0 in 11.1 % at 6 cells, 6.7 % at 11, 4.7 % at 20 and 3.8 % at 40.
+MIN_CELLS = 20
 # Neighbouring cells still share one label span at their border: they are drawn in pairs.
 CELLS_PER_DRAW = 2
 SEED = 20_231
@@ -61,10 +62,10 @@ def resample_counts(cells: int, *, resamples: int = RESAMPLES) -> npt.NDArray[np
 
 
 def interval(samples: npt.NDArray[np.float64]) -> list[float]:
-    """Return the central 95 % of the draws that have a value, [0, 0] where none has one."""
+    """Return the bounds of the central 95 % of the draws that have a value, [] if none has one."""
     found = samples[np.isfinite(samples)]
     if len(found) == 0:
-        return [0.0, 0.0]
+        return []
     tail = 50.0 * (1.0 - LEVEL)
     low, high = np.percentile(found, (tail, 100.0 - tail))
     return [float(low), float(high)]

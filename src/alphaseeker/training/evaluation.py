@@ -18,8 +18,8 @@ from alphaseeker.features.block import FeatureBlock
 from alphaseeker.model.decision import allocate_decision, decide
 from alphaseeker.training import baselines as simple
 from alphaseeker.training.dataset import Rows, gather, join_blocks, warm_rows
-from alphaseeker.training.metrics import mean_rank_correlation
-from alphaseeker.training.scorecard import HeldBack, held_back, score
+from alphaseeker.training.metrics import symbol_rank_correlation
+from alphaseeker.training.scorecard import HeldBack, held_back, score, skill_ahead
 from alphaseeker.training.splits import MIN_ROWS
 from alphaseeker.training.target import HOLD, Target, classify, target_from_dict
 from alphaseeker.training.trades import simulate_trades
@@ -179,8 +179,8 @@ def _best_book_feature(
             continue
         values = gather(blocks, chosen, [column])[:, 0].astype(np.float64)
         finite = np.isfinite(values)
-        ic = mean_rank_correlation(
-            values[finite], held.rows.forward_return[finite], held.group[finite]
+        ic = symbol_rank_correlation(
+            values[finite], held.rows.forward_return[finite], held.rows.symbol[finite]
         )
         if best is None or abs(ic) > best[1]:
             best = (name, abs(ic))
@@ -199,7 +199,9 @@ def evaluate_scores(
     """Evaluate raw scores on held-back rows, beside the baselines' probabilities.
 
     Classification metrics are those of the most probable class (ties are HOLD), without the
-    smallest confidence, so that they compare with the baselines'. Trades obey it.
+    smallest confidence, so that they compare with the baselines'. ``n_trades`` and
+    ``net_return_bp`` are of the decisions that the engine would take, 0 where it takes none;
+    ``n_trades_all`` and ``net_return_all_bp`` of acting on every directional choice.
 
     Parameters
     ----------
@@ -219,18 +221,23 @@ def evaluate_scores(
     _, decided = decide(allocate_decision(calibration), scores)
     # Anything beyond the three classes (low confidence) is a HOLD.
     side = np.where(decided <= 2, decided - HOLD, 0).astype(np.int8)
-    trades = simulate_trades(held.rows, side, transaction_cost=target.transaction_cost)
-    card = score(held, probabilities, choice, trades)
-    card["n_trades"] = len(trades)
+    cost = target.transaction_cost
+    trades = simulate_trades(held.rows, side, transaction_cost=cost)
+    every = simulate_trades(held.rows, (choice - HOLD).astype(np.int8), transaction_cost=cost)
+    card = score(held, probabilities, choice, trades, every)
+    card["n_trades"], card["n_trades_all"] = len(trades), len(every)
     simple_cards = {}
     for name, values in rivals.items():
         logarithm = np.log(np.maximum(values, np.finfo(np.float64).tiny))
         _, rival_choice = decide(allocate_decision(NEUTRAL), logarithm)
         full = score(held, values, rival_choice)
+        ahead, bounds = skill_ahead(held, probabilities, values)
         simple_cards[name] = {
             **{key: full[key] for key in BASELINE_METRICS},
+            "skill_behind_model": ahead,
             "intervals": {
-                key: bounds for key, bounds in full["intervals"].items() if key in BASELINE_METRICS
+                **{key: full["intervals"][key] for key in BASELINE_METRICS},
+                "skill_behind_model": bounds,
             },
         }
     verdict, reason = judge(card, simple_cards, held.n_cells)

@@ -1,7 +1,8 @@
 """Labels by time: what the price did over the horizon, and which barrier it touched first.
 
 Nothing crosses a segment. A label that the data does not resolve is NaN (class -1) and is dropped,
-never truncated to the last price there is.
+never truncated to the last price there is. That goes for a grid, too, that has no sample within the
+horizon: "no move" was not seen there (``factors.forward_returns`` has the rule).
 """
 
 from __future__ import annotations
@@ -13,45 +14,86 @@ import numpy.typing as npt
 
 from alphaseeker._jit import kernel
 from alphaseeker.errors import DataError
-from alphaseeker.factors.forward_returns import prevailing_row
+from alphaseeker.factors.forward_returns import prevailing_row, unresolve_unseen
 from alphaseeker.features.block import FeatureBlock
-from alphaseeker.training.target import HOLD, UNRESOLVED, Target
+from alphaseeker.training.target import BUY, HOLD, SELL, UNRESOLVED, Target
 
-__all__ = ["Outcomes", "outcomes", "triple_barrier", "triple_barrier_step"]
+__all__ = [
+    "COARSE",
+    "FINE",
+    "Outcomes",
+    "block_extremes",
+    "first_touch",
+    "outcomes",
+    "triple_barrier",
+]
+
+FINE = 64  # rows of a run whose extremes are known
+COARSE = 4096  # and of a longer one, for horizons of many ticks
 
 
 @kernel
-def triple_barrier_step(
-    timestamp: npt.NDArray[np.int64],
-    price: npt.NDArray[np.float64],
-    segment: npt.NDArray[np.int64],
-    row: int,
-    horizon: int,
-    take_profit: float,
-    stop_loss: float,
-) -> tuple[int, int]:
-    """Return (class, end row) of one row: the first barrier touched, HOLD when time runs out.
+def block_extremes(
+    price: npt.NDArray[np.float64], size: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the lowest and the highest price of each run of ``size`` rows.
 
-    The class is -1 where the segment ends before any of the three. The scan ends at the horizon.
-    A tick at the very horizon may still touch a barrier.
+    Both have shape (ceil(n / size),). NaN is passed over; a run of nothing else has inf and -inf,
+    which touch no barrier.
     """
-    last = row
-    upper = price[row] * (1.0 + take_profit)
-    lower = price[row] * (1.0 - stop_loss)
-    limit = timestamp[row] + horizon
-    for j in range(row + 1, len(timestamp)):
-        if segment[j] != segment[row]:
-            break
-        if timestamp[j] > limit:
-            return 1, last
-        if price[j] >= upper:
-            return 2, j
-        if price[j] <= lower:
-            return 0, j
-        last = j
-    if timestamp[last] == limit:
-        return 1, last
-    return -1, -1
+    count = (len(price) + size - 1) // size
+    low = np.full(count, np.inf)
+    high = np.full(count, -np.inf)
+    for row in range(len(price)):
+        run = row // size
+        if price[row] < low[run]:
+            low[run] = price[row]
+        if price[row] > high[run]:
+            high[run] = price[row]
+    return low, high
+
+
+@kernel
+def first_touch(
+    price: npt.NDArray[np.float64],
+    fine_low: npt.NDArray[np.float64],
+    fine_high: npt.NDArray[np.float64],
+    coarse_low: npt.NDArray[np.float64],
+    coarse_high: npt.NDArray[np.float64],
+    start: int,
+    stop: int,
+    lower: float,
+    upper: float,
+) -> int:
+    """Return the first row from ``start`` on at or beyond a barrier, ``stop`` if none is before it.
+
+    Whole runs that stay between the barriers are skipped.
+
+    Parameters
+    ----------
+    price
+        Shape (n,), float64.
+    fine_low, fine_high, coarse_low, coarse_high
+        From `block_extremes` with ``FINE`` and ``COARSE`` rows.
+    start, stop
+        First row looked at, and the row after the last one.
+    lower, upper
+        Barriers, in price units.
+    """
+    row = start
+    while row < stop:
+        run = row // COARSE
+        if not (coarse_low[run] <= lower or coarse_high[run] >= upper):
+            row = (run + 1) * COARSE
+            continue
+        run = row // FINE
+        after = (run + 1) * FINE
+        if fine_low[run] <= lower or fine_high[run] >= upper:
+            for touched in range(row, min(after, stop)):
+                if price[touched] >= upper or price[touched] <= lower:
+                    return touched
+        row = after
+    return stop
 
 
 @kernel
@@ -67,6 +109,11 @@ def triple_barrier(
 ) -> None:
     """Write class and end row of every row (Lopez de Prado 2018, chapter 3), by time.
 
+    The first barrier touched decides, HOLD when time runs out; a tick at the very horizon may
+    still touch. The end of the horizon is found by a pointer that only moves forward, and the
+    first touch by skipping runs of rows that stay between the barriers, so that the cost hardly
+    depends on how many ticks a horizon holds.
+
     Parameters
     ----------
     timestamp, price, segment
@@ -77,14 +124,40 @@ def triple_barrier(
         Shares of the price at the row.
     label, end_row
         Shape (n,), int8 and int64, written: class 0, 1, 2 and the row of the touch (or the last
-        one within the horizon); both -1 where unresolved.
+        one within the horizon); both -1 where the segment ends first, and where nothing was seen
+        within the horizon on a grid (`unresolve_unseen`).
     """
-    for i in range(len(timestamp)):
-        side, end = triple_barrier_step(
-            timestamp, price, segment, i, horizon, take_profit, stop_loss
+    rows = len(timestamp)
+    fine_low, fine_high = block_extremes(price, FINE)
+    coarse_low, coarse_high = block_extremes(price, COARSE)
+    segment_stop = 0
+    stop = 0
+    for row in range(rows):
+        if row == segment_stop:
+            segment_stop += 1
+            while segment_stop < rows and segment[segment_stop] == segment[row]:
+                segment_stop += 1
+        limit = timestamp[row] + horizon
+        stop = max(stop, row + 1)
+        while stop < segment_stop and timestamp[stop] <= limit:
+            stop += 1
+        upper = price[row] * (1.0 + take_profit)
+        lower = price[row] * (1.0 - stop_loss)
+        touched = first_touch(
+            price, fine_low, fine_high, coarse_low, coarse_high, row + 1, stop, lower, upper
         )
-        label[i] = side
-        end_row[i] = end
+        if touched < stop:
+            label[row] = BUY if price[touched] >= upper else SELL
+            end_row[row] = touched
+        elif stop < segment_stop or timestamp[stop - 1] == limit:
+            label[row] = HOLD
+            end_row[row] = stop - 1
+        else:
+            end_row[row] = -1
+    unresolve_unseen(timestamp, segment, horizon, end_row)
+    for row in range(rows):
+        if end_row[row] < 0:
+            label[row] = UNRESOLVED
 
 
 @dataclass(frozen=True, kw_only=True)

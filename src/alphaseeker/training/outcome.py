@@ -31,6 +31,7 @@ def save_outcome(run: TrainingRun, model_path: Path, *, backend: str) -> dict[st
     results = dict(run.trained.results)
     results["model_info"] = {**results["model_info"], "backend": backend}
     results["factor_results"] = run.factors
+    results["warnings"] = list(run.warnings)
     results["quality"] = run.quality.as_dict()
     report_path = model_path.with_suffix(".report.json")
     outcome = {

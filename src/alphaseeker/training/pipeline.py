@@ -7,7 +7,7 @@ smallest confidence from the validation part; and last the evaluation on the hel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from alphaseeker.features.block import FeatureBlock
 from alphaseeker.model.decision import allocate_decision, decide
 from alphaseeker.model.golden import build_golden
 from alphaseeker.training import baselines as simple
-from alphaseeker.training.bootstrap import time_cells
 from alphaseeker.training.calibration import (
     choose_confidence,
     fit_temperature,
@@ -163,7 +162,7 @@ def train_on_blocks(
             "symbols": [block.symbol for block in blocks],
             "rows": {part: len(item.chosen) for part, item in parts.items()},
             "ready_history_s": config.inference.READY_HISTORY_S,
-            "baselines": _fit_baselines(blocks, rows, target, train, prior),
+            "baselines": _fit_baselines(blocks, rows, target, parts, prior.tolist()),
             "best_iteration": fit.best_iteration,
             "num_trees": fit.num_trees,
         },
@@ -190,8 +189,6 @@ def _select(
     chosen = np.flatnonzero(rows.usable & split.rows("train", rows.timestamp))
     _require_rows("train", chosen, rows, target, config)
     candidates = candidate_columns(names, config.feature)
-    width = int(rows.symbol.max()) + 1
-    cell = time_cells(rows.timestamp[chosen], target.horizon_ns)
 
     def columns() -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         for done, column in enumerate(candidates):
@@ -202,7 +199,7 @@ def _select(
         columns(),
         names,
         rows.forward_return[chosen],
-        cell * width + rows.symbol[chosen],
+        rows.symbol[chosen],
         config.feature,
     )
     report("select", len(candidates), len(candidates))
@@ -256,7 +253,6 @@ def _calibrate(
         validation.label,
         prior=prior.tolist(),
         uninformed=uninformed_scores(prior.tolist(), config.model),
-        label_spans=spans,
     )
     warnings = []
     if spans < FEW_LABEL_SPANS:
@@ -287,10 +283,11 @@ def _fit_baselines(
     blocks: Sequence[FeatureBlock],
     rows: Rows,
     target: Target,
-    train: _Part,
-    prior: npt.NDArray[np.float64],
+    parts: Mapping[str, _Part],
+    prior: list[float],
 ) -> dict[str, Any]:
-    """Fit the simple models on the training part."""
+    """Fit the simple models on the training part, and their temperatures on the validation part."""
+    train, validation = parts["train"], parts["validation"]
     label = classify(rows.forward_return, rows.barrier, target)
     last = simple.last_resolved_label(rows.timestamp, rows.segment, rows.label_end, label)
     names = blocks[0].names
@@ -298,11 +295,17 @@ def _fit_baselines(
     logistic = None
     if used:
         columns = [names.index(name) for name in used]
-        logistic = simple.fit_logistic(gather(blocks, train.chosen, columns), used, train.label)
-    return {
-        "last_label": simple.fit_last_label(last[train.chosen], train.label, prior.tolist()),
-        "logistic": logistic,
-    }
+        logistic = simple.temper_logistic(
+            simple.fit_logistic(gather(blocks, train.chosen, columns), used, train.label),
+            (gather(blocks, validation.chosen, columns), validation.label),
+            prior,
+        )
+    table = simple.temper_last_label(
+        simple.fit_last_label(last[train.chosen], train.label, prior),
+        (last[validation.chosen], validation.label),
+        prior,
+    )
+    return {"last_label": table, "logistic": logistic}
 
 
 def _with_results(model: TrainedModel, evaluation: dict[str, Any]) -> TrainedModel:

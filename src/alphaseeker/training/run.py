@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -45,15 +46,12 @@ class Judged:
         Every symbol's ticks with the refused rows left out.
     accepted
         By series, shape (n,), bool: the row reaches the features.
-    reports
-        One a series.
     quality
-        All together.
+        What the gate counted.
     """
 
     series: tuple[TickSeries, ...]
     accepted: tuple[Any, ...]
-    reports: tuple[QualityReport, ...]
     quality: QualityReport
 
 
@@ -64,6 +62,7 @@ class TrainingRun:
     artifact: ModelArtifact
     trained: TrainedModel
     factors: list[dict[str, Any]]
+    warnings: tuple[str, ...]
     quality: QualityReport
 
 
@@ -75,23 +74,19 @@ def judge_source(data: Any, config: Config, *, price_col: str = "close") -> Judg
     DataError
         The source cannot be read, or is worse than DATA_CONFIG allows.
     """
-    source = data if isinstance(data, str) else type(data).__name__
+    source = str(data) if isinstance(data, (str, os.PathLike)) else type(data).__name__
     limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
-    total = QualityAccumulator(str(source), **limits)
-    series, accepted, reports = [], [], []
+    total = QualityAccumulator(source, **limits)
+    series, accepted = [], []
     for one in read_ticks(data, price_col=price_col, chunk_rows=config.data.CHUNK_ROWS):
         verdicts = total.update(one)
-        alone = QualityAccumulator(str(source), **limits)
-        alone.update(one)
         series.append(one)
         accepted.append((verdicts >= 0) & (verdicts < REPEATED))
-        reports.append(alone.report())
     quality = total.report()
     enforce(quality, config.data)
     return Judged(
         series=tuple(series),
         accepted=tuple(accepted),
-        reports=tuple(reports),
         quality=quality,
     )
 
@@ -101,8 +96,8 @@ def blocks_of(
 ) -> list[FeatureBlock]:
     """Compute the features of every symbol."""
     return [
-        compute_features(one, settings=settings, names=names, quality=report)
-        for one, report in zip(judged.series, judged.reports, strict=True)
+        compute_features(one, settings=settings, names=names, quality=judged.quality)
+        for one in judged.series
     ]
 
 
@@ -160,6 +155,7 @@ def train_source(
     training = dict(trained.training)
     training["created"] = datetime.now(UTC).isoformat(timespec="seconds")
     training["quality"] = judged.quality.as_dict()
+    training["price_col"] = price_col
     artifact = ModelArtifact(
         model_text=trained.model_text,
         feature_names=trained.feature_names,
@@ -178,18 +174,30 @@ def train_source(
         golden_features=trained.golden_features,
         golden_scores=trained.golden_scores,
     )
-    report("factors", 0, 1)
-    factors = evaluate_factor_blocks(
-        [_before(block, int(training["ranges"]["train"][1])) for block in blocks],
-        config,
-        on_progress=lambda done, total: report("factors", done, total),
+    factors, warnings = _grade(
+        [_before(block, int(training["ranges"]["train"][1])) for block in blocks], config, report
     )
     return TrainingRun(
         artifact=artifact,
         trained=trained,
-        factors=factors["factor_results"],
+        factors=factors,
+        warnings=(*trained.warnings, *warnings),
         quality=judged.quality,
     )
+
+
+def _grade(
+    blocks: list[FeatureBlock], config: Config, report: Progress
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Grade the factors on the training part; too little data for that costs no model."""
+    report("factors", 0, 1)
+    try:
+        results = evaluate_factor_blocks(
+            blocks, config, on_progress=lambda done, total: report("factors", done, total)
+        )
+    except DataError as error:
+        return [], [f"factors are not graded: {error}"]
+    return list(results["factor_results"]), []
 
 
 def _before(block: FeatureBlock, end_ns: int) -> FeatureBlock:
@@ -213,7 +221,7 @@ def _before(block: FeatureBlock, end_ns: int) -> FeatureBlock:
 
 
 def evaluate_source(
-    artifact: ModelArtifact, data: Any, config: Config, *, price_col: str = "close"
+    artifact: ModelArtifact, data: Any, config: Config, *, price_col: str | None = None
 ) -> dict[str, Any]:
     """Evaluate a model on the rows of ``data`` that its training never saw.
 
@@ -231,7 +239,8 @@ def evaluate_source(
     DataError
         The data cannot be read, or holds too few rows after the training part.
     """
-    judged = judge_source(data, config, price_col=price_col)
+    column = price_col or artifact.training.get("price_col", "close")
+    judged = judge_source(data, config, price_col=column)
     blocks = blocks_of(judged, FeatureSettings(**artifact.settings))
     from_ns = int(artifact.training["ranges"]["test"][0])
     before = sum(int((block.timestamp < from_ns).sum()) for block in blocks)

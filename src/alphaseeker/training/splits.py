@@ -50,7 +50,9 @@ def split_by_time(
 ) -> TimeSplit:
     """Split at two times, the same for every symbol: train | gap | validation | gap | test.
 
-    The boundaries depend on nothing but the time stamps. Ticks of one instant never part.
+    The boundaries depend on nothing but the time stamps. The shares are those of the rows that
+    the gaps leave over; a gap that falls between two sessions costs no row. Ticks of one instant
+    never part.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def split_by_time(
     label_span_ns
         The longest time a label looks ahead.
     config
-        Shares of the rows and the embargo.
+        Shares of the rows used and the embargo.
 
     Raises
     ------
@@ -78,11 +80,8 @@ def split_by_time(
             "the gaps between them are needed"
         )
     ordered = np.sort(timestamp)
-    n = len(ordered)
-    test_start = int(ordered[round(n * (1.0 - config.TEST_FRACTION))])
-    held_out = config.TEST_FRACTION + config.VALIDATION_FRACTION
-    validation_start = int(ordered[round(n * (1.0 - held_out))])
     gap = label_span_ns + round(config.EMBARGO_S * NANOSECONDS)
+    validation_start, test_start = _boundaries(ordered, gap, config)
     split = TimeSplit(
         train=(int(ordered[0]), validation_start - gap),
         validation=(validation_start, test_start - gap),
@@ -91,6 +90,32 @@ def split_by_time(
     for part in PARTS:
         require_rows(part, int(split.rows(part, ordered).sum()), ordered, gap=gap, config=config)
     return split
+
+
+def _boundaries(ordered: npt.NDArray[np.int64], gap: int, config: SplitConfig) -> tuple[int, int]:
+    """Return the starts of validation and test that leave the shares asked of the rows used.
+
+    The more rows are to be used, the earlier both starts lie and the fewer rows are left to train
+    on; a bisection finds where those are the training part's share.
+    """
+    n = len(ordered)
+
+    def starts(used: int) -> tuple[int, int]:
+        test = int(ordered[max(n - max(round(used * config.TEST_FRACTION), 1), 0)])
+        before = int(np.searchsorted(ordered, test - gap))
+        first = before - round(used * config.VALIDATION_FRACTION)
+        return int(ordered[max(first, 0)]), test
+
+    train_share = 1.0 - config.VALIDATION_FRACTION - config.TEST_FRACTION
+    low, high = 0, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        train = int(np.searchsorted(ordered, starts(middle)[0] - gap))
+        if train >= train_share * middle:
+            low = middle
+        else:
+            high = middle - 1
+    return starts(low)
 
 
 def require_rows(
@@ -115,10 +140,10 @@ def require_rows(
     share = shares.get(part, 1.0 - sum(shares.values()))
     gap_s = gap / NANOSECONDS
     spacing = span / max(len(timestamp) - 1, 1)
-    needed = (gap_s + MIN_ROWS * spacing) / share
+    needed = 2.0 * gap_s + MIN_ROWS * spacing / share
     raise DataError(
         f"the {part} part has {count} usable rows, at least {MIN_ROWS} are needed. The data has "
-        f"{len(timestamp)} rows over {span:.0f} s; with a share of {share:g}, a gap of "
+        f"{len(timestamp)} rows over {span:.0f} s; with a share of {share:g}, two gaps of "
         f"{gap_s:g} s (label span and EMBARGO_S) and rows that all count, about {needed:.0f} s "
         "are needed, more where features warm up: bring more data, or shorten HORIZON_S, "
         "EMBARGO_S or the feature windows"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["MIN_BLOCKS_FOR_EDGE", "MIN_BLOCKS_TO_JUDGE", "judge", "suspicions"]
+from alphaseeker.training.bootstrap import MIN_CELLS
+
+__all__ = ["MIN_BLOCKS_TO_JUDGE", "judge", "suspicions"]
 
 # Fewer blocks of time than these carry no interval worth the name.
-MIN_BLOCKS_FOR_EDGE = 20
-MIN_BLOCKS_TO_JUDGE = 5
+MIN_BLOCKS_TO_JUDGE = MIN_CELLS
+
+# Who repeats the past as it is must be beaten for there to be anything at all.
+TRIVIAL = ("class_prior", "last_label")
 
 SUSPECT_IC = 0.15
 SUSPECT_IC_HORIZON_S = 60.0
@@ -22,57 +26,69 @@ SUSPECT_MACRO_F1 = 0.85
 def judge(card: Mapping[str, Any], baselines: Mapping[str, Any], blocks: int) -> tuple[str, str]:
     """Return the verdict and the sentence why.
 
-    ``edge``: the lower bounds of log-loss skill and IC are above 0, the skill is above that of
-    the class prior and of the last label, the net return is above 0, and there are at least 20
-    blocks. ``weak``: one of the two lower bounds is above 0. ``no edge``: neither is, or there are
-    fewer than 5 blocks.
+    ``no edge``: there are fewer than 20 blocks, or the log-loss skill is not above 0 and above
+    the last label's, or the lower bound of the IC reaches 0: skill alone may be a forecast of
+    volatility, which says nothing about the side to take. The lower bound of the IC is that of
+    ``ic`` or of ``ic_pooled``, whichever is lower: the one takes a lucky drift for skill, the other
+    is biased for scores made of past returns.
 
-    The lower bound of the IC is that of ``ic`` or of ``ic_pooled``, whichever is lower: ranks
-    within short blocks are biased for scores made of past returns, pooled ranks are not, while
-    pooled ranks mistake a drift of level for skill.
+    ``edge``: the lower bound of the skill is above 0 too, the model beats every baseline in skill
+    and in IC, and its trades earn more than they cost. ``weak``: anything between.
 
     Parameters
     ----------
     card
         Score card of the model.
     baselines
-        Score cards of ``class_prior`` and ``last_label``.
+        Score cards of the baselines: ``class_prior``, ``last_label`` and whatever else there is.
     blocks
         Number of blocks of time behind the intervals.
     """
     intervals = card["intervals"]
-    skill, ic = intervals["log_loss_skill"], intervals["ic"]
-    ic_low = min(ic[0], intervals["ic_pooled"][0])
-    figures = (
-        f"log-loss skill {_shown(card['log_loss_skill'], skill)} nats, "
-        f"IC {_shown(card['ic'], ic)}, pooled {_shown(card['ic_pooled'], intervals['ic_pooled'])}, "
-        f"{_blocks(blocks)}"
+    skill_low = _low(intervals["log_loss_skill"])
+    ic_low = min(_low(intervals["ic"]), _low(intervals["ic_pooled"]))
+    figures = ", ".join(
+        [
+            f"log-loss skill {_shown(card, 'log_loss_skill')} nats",
+            f"IC {_shown(card, 'ic')}",
+            f"pooled {_shown(card, 'ic_pooled')}",
+            f"{_blocks(blocks)}",
+        ]
     )
     if blocks < MIN_BLOCKS_TO_JUDGE:
         return "no edge", (
-            f"the held-back part has {_blocks(blocks)} of five label spans, too few to tell skill "
-            f"from luck (at least {MIN_BLOCKS_TO_JUDGE}): {figures}"
+            f"too few independent blocks to judge: the held-back part has {_blocks(blocks)} of "
+            f"five label spans or more, intervals need at least {MIN_BLOCKS_TO_JUDGE}: {figures}"
         )
-    if skill[0] <= 0.0 and ic_low <= 0.0:
-        return "no edge", f"neither skill nor IC is surely above zero: {figures}"
-    missing = []
-    if skill[0] <= 0.0:
-        missing.append("the log-loss skill may be zero")
+    for name in TRIVIAL:
+        # The class prior's own skill is 0.
+        if card["log_loss_skill"] <= max(0.0, baselines[name]["log_loss_skill"]):
+            return "no edge", (
+                f"the {_plain(name)} does no worse (skill "
+                f"{baselines[name]['log_loss_skill']:.5f}): {figures}"
+            )
     if ic_low <= 0.0:
-        missing.append("the IC may be zero")
-    missing += [
-        f"{name.replace('_', ' ')} is no worse (skill {baselines[name]['log_loss_skill']:.5f})"
-        for name in ("class_prior", "last_label")
-        if baselines[name]["log_loss_skill"] >= card["log_loss_skill"]
-    ]
+        return "no edge", f"the direction is not surely known (the IC may be zero): {figures}"
+    missing = []
+    if skill_low <= 0.0:
+        missing.append("the log-loss skill may be zero")
+    for name, rival in baselines.items():
+        better = [
+            f"{what} {rival[key]:.4f}"
+            for key, what in (("log_loss_skill", "skill"), ("ic", "IC"))
+            if rival[key] >= card[key]
+        ]
+        if better:
+            missing.append(f"the {_plain(name)} baseline does better: {', '.join(better)}")
     if card["n_trades"] == 0:
-        missing.append("it takes no trade")
+        missing.append(
+            "it takes no trade (acting on every BUY and SELL: "
+            f"{card['n_trades_all']} trades, {card['net_return_all_bp']:.2f} bp each after costs)"
+        )
     elif card["net_return_bp"] <= 0.0:
         missing.append(
             f"its {card['n_trades']} trades earn {card['net_return_bp']:.2f} bp each after costs"
         )
-    if blocks < MIN_BLOCKS_FOR_EDGE:
-        missing.append(f"{_blocks(blocks)} are fewer than {MIN_BLOCKS_FOR_EDGE}")
     if missing:
         return "weak", f"there is information, but {' and '.join(missing)}: {figures}"
     return "edge", (
@@ -85,8 +101,17 @@ def _blocks(count: int) -> str:
     return "1 block" if count == 1 else f"{count} blocks"
 
 
-def _shown(value: float, bounds: list[float]) -> str:
-    return f"{value:.4f} [{bounds[0]:.4f}, {bounds[1]:.4f}]"
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _low(bounds: Sequence[float]) -> float:
+    return bounds[0] if bounds else 0.0
+
+
+def _shown(card: Mapping[str, Any], name: str) -> str:
+    bounds = card["intervals"][name]
+    return f"{card[name]:.4f}" + (f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else "")
 
 
 def suspicions(
