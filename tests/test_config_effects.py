@@ -295,10 +295,10 @@ def test_factor_settings(blocks, key, low, high, result):
 
 
 def test_alpha(blocks):
-    p = first_factor(blocks)["p_value_bonferroni"]
-    assert 1e-9 < p < 0.5
-    assert first_factor(blocks, ALPHA=min(0.5, p * 1.01))["significant"]
-    assert not first_factor(blocks, ALPHA=p * 0.99)["significant"]
+    strict, usual = (first_factor(blocks, ALPHA=alpha) for alpha in (1e-9, 0.05))
+    assert 1e-9 < strict["p_value_bonferroni"] < 0.05
+    assert (strict["significant"], usual["significant"]) == (False, True)
+    assert strict["grade"] == "C"
 
 
 def test_max_model_age_days(with_settings):

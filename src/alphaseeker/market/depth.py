@@ -159,8 +159,8 @@ def read_depth(value: Any, *, needed: int = 1) -> npt.NDArray[np.float64]:
     given_levels = int((~absent).sum(axis=0).min())
     if needed > 1 and given_levels < needed:
         raise DataError(
-            f"depth has {given_levels} levels with a price on both sides, the model reads {needed}: "
-            "give more levels, or use a model that reads fewer"
+            f"depth has {given_levels} levels with a price on both sides, the model reads "
+            f"{needed}: give more levels, or use a model that reads fewer"
         )
     return levels
 

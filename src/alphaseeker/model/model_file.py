@@ -161,7 +161,8 @@ def write_model_bytes(path: str | Path, raw: bytes, *, keep_previous: bool = Tru
     -------
     Path
         ``path``. The previous file, where kept, is beside it as
-        ``NAME.YYYYMMDDTHHMMSSZ.SUFFIX``, named by the time of its last change in UTC (with ``-2`` and so on where that name is taken).
+        ``NAME.YYYYMMDDTHHMMSSZ.SUFFIX``, named by the time of its last change in UTC (with
+        ``-2`` and so on where that name is taken).
 
     Raises
     ------
