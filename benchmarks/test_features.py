@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from alphaseeker.config import Config
-from alphaseeker.features.batch import column_indices, step_through
+from alphaseeker.features.batch import column_indices, run_ticks, step_through
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.features.layout import allocate_session, feature_vector
 from alphaseeker.features.settings import fit_settings
@@ -47,6 +47,28 @@ def test_batch(benchmark, name):
     benchmark.pedantic(step_through, (series, settings, EVERY), rounds=5)
     benchmark.extra_info["columns"] = len(NAMES)
     benchmark.extra_info["ns_a_tick"] = round(benchmark.stats.stats.min / len(series) * 1e9)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_loop(benchmark, name):
+    """The loop alone, into arrays that are there already: what a step costs."""
+    series, settings = load(name)
+    count = len(series)
+    values = np.zeros((count, len(EVERY)), dtype=np.float32)
+    verdicts = np.zeros(count, dtype=np.int8)
+    segments, history = np.zeros((2, count), dtype=np.int64)
+    mids = np.zeros(count)
+
+    def loop():
+        records = allocate_session(settings, series.symbol)
+        vector = feature_vector(records)
+        run_ticks(records, vector, series.ticks, EVERY, values, verdicts, segments, history, mids)
+
+    loop()
+    benchmark.pedantic(loop, rounds=9)
+    benchmark.extra_info["columns"] = len(NAMES)
+    benchmark.extra_info["ns_a_tick"] = round(benchmark.stats.stats.median / count * 1e9)
+    print(f"\n{name}: {benchmark.extra_info['ns_a_tick']} ns a tick, {len(NAMES)} columns")
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -156,7 +178,7 @@ start = time.perf_counter()
 batch.step_through(series, FeatureSettings(), np.arange(3))
 batch_s = time.perf_counter() - start
 start = time.perf_counter()
-stream.FeatureStream("", ["book.spread"], FeatureSettings()).update(1, *[1.0] * 6)
+stream.FeatureStream("", ["book.spread"], FeatureSettings()).update(1_700_000_000_000_000_000, *[1.0] * 6)
 print(json.dumps([batch_s, time.perf_counter() - start]))
 """
 

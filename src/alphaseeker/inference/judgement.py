@@ -117,8 +117,10 @@ def judge_rows(
             asked[i] = asked[i - 1]
             probabilities[i] = probabilities[i - 1]
             continue
+        # As int64, the type of the live path: int8 would compile the step once more.
+        verdict = np.int64(verdicts[i])
         side, reason, model_asked = judgement_step(
-            decisions[0], scores[i], probabilities[i], verdicts[i], seen[i], needed, abstain
+            decisions[0], scores[i], probabilities[i], verdict, seen[i], needed, abstain
         )
         sides[i] = side
         reasons[i] = reason

@@ -36,17 +36,6 @@ def _bin_of(value: int) -> int:
 
 @kernel
 def _record(
-    counts: Counts, sums: npt.NDArray[np.float64], extremes: Counts, stage: int, value: int
-) -> None:
-    counts[stage, _bin_of(value)] += 1
-    sums[stage, 0] += value
-    sums[stage, 1] += float(value) * value
-    extremes[stage, 0] = min(extremes[stage, 0], value)
-    extremes[stage, 1] = max(extremes[stage, 1], value)
-
-
-@kernel
-def _record_all(
     counts: Counts,
     sums: npt.NDArray[np.float64],
     extremes: Counts,
@@ -56,11 +45,14 @@ def _record_all(
     scored: int,
     end: int,
 ) -> None:
-    _record(counts, sums, extremes, 0, read - start)
-    _record(counts, sums, extremes, 1, stepped - read)
-    _record(counts, sums, extremes, 2, scored - stepped)
-    _record(counts, sums, extremes, 3, end - scored)
-    _record(counts, sums, extremes, 4, end - start)
+    spent = (read - start, stepped - read, scored - stepped, end - scored, end - start)
+    for stage in range(len(spent)):
+        value = spent[stage]
+        counts[stage, _bin_of(value)] += 1
+        sums[stage, 0] += value
+        sums[stage, 1] += float(value) * value
+        extremes[stage, 0] = min(extremes[stage, 0], value)
+        extremes[stage, 1] = max(extremes[stage, 1], value)
 
 
 class LatencyHistogram:
@@ -81,7 +73,7 @@ class LatencyHistogram:
 
     def record(self, start: int, read: int, stepped: int, scored: int, end: int) -> None:
         """Count one prediction by the moments, in ns, at which its stages began and ended."""
-        _record_all(self.counts, self.sums, self.extremes, start, read, stepped, scored, end)
+        _record(self.counts, self.sums, self.extremes, start, read, stepped, scored, end)
 
 
 def describe(
