@@ -178,7 +178,8 @@ start = time.perf_counter()
 batch.step_through(series, FeatureSettings(), np.arange(3))
 batch_s = time.perf_counter() - start
 start = time.perf_counter()
-stream.FeatureStream("", ["book.spread"], FeatureSettings()).update(1_700_000_000_000_000_000, *[1.0] * 6)
+first = stream.FeatureStream("", ["book.spread"], FeatureSettings())
+first.update(1_700_000_000_000_000_000, *[1.0] * 6)
 print(json.dumps([batch_s, time.perf_counter() - start]))
 """
 

@@ -79,14 +79,10 @@ def feature_step(
     elapsed = (timestamp - clock.timestamp) * SECONDS
     clock.timestamp = timestamp
     held = quote.mid
-    mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale)
+    repriced = bid_price != quote.bid_price or ask_price != quote.ask_price
+    mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale) if repriced else held
     moved = mid != held
-    if (
-        bid_price != quote.bid_price
-        or ask_price != quote.ask_price
-        or bid_volume != quote.bid_volume
-        or ask_volume != quote.ask_volume
-    ):
+    if repriced or bid_volume != quote.bid_volume or ask_volume != quote.ask_volume:
         quote.changed = timestamp
     take_in_quote(rec, bid_price, ask_price, bid_volume, ask_volume, elapsed)
     if moved:
