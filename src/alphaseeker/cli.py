@@ -281,7 +281,7 @@ def warmup(model: Path | None, clean: bool, as_json: bool) -> None:
 @click.option(
     "--rows",
     type=click.IntRange(5_000, 5_000_000),
-    default=43_200,
+    default=86_400,
     show_default=True,
     help="Simulated seconds.",
 )

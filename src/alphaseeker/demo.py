@@ -13,7 +13,7 @@ from alphaseeker.market.simulator import simulate_frame
 
 __all__ = ["run_demo"]
 
-SIGNAL_STRENGTH = 0.3
+SIGNAL_STRENGTH = 0.5
 REPLAY_ROWS = 6_000
 BALANCE = 10_000.0
 # The simulated market moves by 7 bp a minute: a venue's usual 5 bp a side would leave nothing to
