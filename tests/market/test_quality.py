@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from alphaseeker.config import DataConfig
@@ -19,6 +20,7 @@ from alphaseeker.market.quality import (
     enforce,
     judge_series,
 )
+from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.schema import TICK, TickSeries
 
 SECOND = 1_000_000_000
@@ -310,3 +312,33 @@ def test_report_on_a_real_capture():
     assert report.mean_interval_s == pytest.approx(0.00823285, rel=1e-5)
     assert report.warnings() == ()
     enforce(report, DataConfig(ON_BAD_ROW="raise"))
+
+
+def test_depth_is_mended_and_counted():
+    data = pd.DataFrame(
+        {
+            "timestamp": [1_700_000_000, 1_700_000_001, 1_700_000_002],
+            "bid_price": 100.0,
+            "ask_price": 101.0,
+            "bid_volume": 1.0,
+            "ask_volume": 1.0,
+            "close": 100.0,
+            "volume": 0.0,
+            "bid_price_1": [100.0, 99.0, 100.0],
+            "bid_price_2": [99.0, 100.0, 100.0],
+            "ask_price_1": 101.0,
+            "ask_price_2": 102.0,
+            **{
+                f"{side}_volume_{level}": float(level)
+                for side in ("bid", "ask")
+                for level in (1, 2)
+            },
+        }
+    )
+    (series,) = read_ticks(data)
+    _, report = judge_series(series, max_gap_s=900.0, max_jump=0.2)
+    assert (report.depth_unsorted, report.depth_duplicated) == (1, 1)
+    assert series.depth[1, :, 0].tolist() == [100.0, 99.0]
+    assert series.depth[2, 0, :2].tolist() == [100.0, 2.0]
+    assert "1 rows sorted" in str(report)
+    assert report.as_dict()["depth_duplicated"] == 1

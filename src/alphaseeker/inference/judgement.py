@@ -118,7 +118,7 @@ def judge_rows(
             probabilities[i] = probabilities[i - 1]
             continue
         # As int64, the type of the live path: int8 would compile the step once more.
-        verdict = np.int64(verdicts[i])
+        verdict = int(verdicts[i])
         side, reason, model_asked = judgement_step(
             decisions[0], scores[i], probabilities[i], verdict, seen[i], needed, abstain
         )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from alphaseeker.config import DataConfig
 from alphaseeker.errors import DataError
+from alphaseeker.market.depth import repair_depth_series
 from alphaseeker.market.gate import Verdict, allocate_gate, gate_ticks
 from alphaseeker.market.quality_report import BadRow, LateRow, QualityReport
 from alphaseeker.market.schema import TICK, TickSeries
@@ -62,6 +63,7 @@ class QualityAccumulator:
         self._late_rows: list[LateRow] = []
         self._last_rows: dict[str, int] = {}  # number of the last accepted row, by symbol
         self._order = SessionOrder()
+        self._depth_repairs = np.zeros(2, dtype=np.int64)
         self._returned = 0
         self._returned_row: int | None = None
         self._span: tuple[()] | tuple[int, int] = ()
@@ -70,7 +72,13 @@ class QualityAccumulator:
         self._interval_sums = np.zeros(_BINS, dtype=np.int64)
 
     def update(self, series: TickSeries) -> npt.NDArray[np.int8]:
-        """Judge the next piece of its symbol and return the verdicts, shape (n,), int8."""
+        """Judge the next piece of its symbol and return the verdicts, shape (n,), int8.
+
+        Depth is mended in place: levels out of order are sorted, of a duplicated one the last
+        stays.
+        """
+        if series.depth is not None:
+            self._depth_repairs += repair_depth_series(series.depth)
         gate = self._gates.get(series.symbol)
         if gate is None:
             gate = self._gates[series.symbol] = allocate_gate(**self._limits)
@@ -153,6 +161,8 @@ class QualityAccumulator:
             bad_rows=tuple(self._bad_rows),
             late_rows=tuple(self._late_rows),
             locked=total("locked"),
+            depth_unsorted=int(self._depth_repairs[0]),
+            depth_duplicated=int(self._depth_repairs[1]),
             returned=self._returned,
             returned_row=self._returned_row,
             longest_gap_s=self._longest_gap / _NANOSECONDS,

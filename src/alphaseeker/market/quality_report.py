@@ -17,7 +17,7 @@ _REPORTED = (
     "start_ns", "end_ns", "rows", "accepted", "refused", "bad_ratio", "sessions", "gaps",
     "longest_gap_s", "median_interval_s", "mean_interval_s", "duplicates", "repaired", "empty_side",
     "crossed", "locked", "jumps", "jumps_confirmed", "jumps_dropped", "out_of_order", "returned",
-    "cumulative_volume",
+    "depth_unsorted", "depth_duplicated", "cumulative_volume",
 )  # fmt: skip
 
 
@@ -74,6 +74,8 @@ class QualityReport:
         Longest time between two accepted rows of one session, seconds.
     jumps_confirmed, jumps_dropped
         Price jumps that later rows confirmed, and those that they did not.
+    depth_unsorted, depth_duplicated
+        Rows whose depth was mended: levels sorted, and of duplicated levels the last one kept.
     cumulative_volume
         True where ``volume`` looks like a running total instead of the volume per row.
     intervals
@@ -97,6 +99,8 @@ class QualityReport:
     longest_gap_s: float = 0.0
     jumps_confirmed: int = 0
     jumps_dropped: int = 0
+    depth_unsorted: int = 0
+    depth_duplicated: int = 0
     cumulative_volume: bool = False
     intervals: Mapping[int, tuple[int, int]] = field(default_factory=dict, repr=False)
 
@@ -243,6 +247,8 @@ class QualityReport:
             "price jumps": f"{self.jumps:,} rows held, {self.jumps_confirmed:,} jumps confirmed, "
             f"{self.jumps_dropped:,} dropped",
             "out of order": f"{self.out_of_order:,}",
+            "depth": f"{self.depth_unsorted:,} rows sorted, {self.depth_duplicated:,} rows with "
+            "duplicated levels (mended: the last stays)",
         }
         text = [f"{name:<14}{value}" for name, value in lines.items()]
         text += [f"{'refused row':<14}{row}" for row in self.bad_rows]
