@@ -3,11 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from alphaseeker._logging import PUBLIC_LOGGER
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.market.simulator import simulate_frame
+
+# The same examples in every run: a failure is one that anybody can repeat.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 ROWS = 16_000
