@@ -11,6 +11,7 @@ from alphaseeker import create_ml_engine
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ConfigError, DataError, ModelError, StateError
+from alphaseeker.model.artifact import load_artifact, save_artifact
 from alphaseeker.model.decision import allocate_decision
 from alphaseeker.risk.manager import RiskManager
 from ticks import tick
@@ -46,6 +47,30 @@ def test_a_bad_file_leaves_the_running_model(engine, tmp_path):
     with pytest.raises(ModelError):
         engine.load_model(path)
     assert engine.predict(tick(1), replay=True)["probabilities"] == before
+
+
+def test_a_file_of_another_catalogue_is_a_model_error(engine, trained, tmp_path):
+    artifact = load_artifact(trained[0])
+    old, new = artifact.feature_names[0], "book.moonphase"
+    text = artifact.model_text
+    for after in (" ", "="):
+        text = text.replace(old + after, new + after)
+    names = (new, *artifact.feature_names[1:])
+    path = tmp_path / "other.joblib"
+    save_artifact(dataclasses.replace(artifact, model_text=text, feature_names=names), path)
+    with pytest.raises(ModelError, match="moonphase"):
+        engine.load_model(path)
+
+
+def test_a_file_with_reordered_features_is_a_model_error(engine, trained, tmp_path):
+    artifact = load_artifact(trained[0])
+    names = (*artifact.feature_names[1:], artifact.feature_names[0])
+    line = "feature_names=" + " ".join(artifact.feature_names)
+    text = artifact.model_text.replace(line, "feature_names=" + " ".join(names))
+    path = tmp_path / "other.joblib"
+    save_artifact(dataclasses.replace(artifact, model_text=text, feature_names=names), path)
+    with pytest.raises(ModelError, match="schema hash"):
+        engine.load_model(path)
 
 
 def test_a_model_without_an_edge_abstains(trained, market):

@@ -14,7 +14,6 @@ from alphaseeker._jit import clear_cache
 from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
 from alphaseeker.errors import AlphaSeekerError, ModelError
-from alphaseeker.features.catalogue import schema_hash
 from alphaseeker.inference.answers import inference_performance
 from alphaseeker.inference.health import drift, health, model_info
 from alphaseeker.inference.live import LivePrediction
@@ -164,7 +163,7 @@ class AlphaSeekerMLEngine:
         """
         if not isinstance(path, (str, os.PathLike)):
             raise ModelError(f"path is {path!r}; it must be the path of a model file")
-        model = serve(load_artifact(path, schema_hash=schema_hash), self.config.inference)
+        model = serve(load_artifact(path), self.config.inference)
         compile_path(model)
         self._serve(model)
         logger.info("model %s serves by %s", path, model.predictor.name)

@@ -99,8 +99,8 @@ def feature_step(
     write_ages(rec, timestamp)
     write_flow(rec)
     write_ema_gaps(rec, held, elapsed)
-    # The other columns change only with the mid or with the buckets behind it (on the shared event
-    # capture that is one tick in five).
+    # The other columns change only with the mid or with the buckets behind it: 3 % of the ticks of
+    # an event stream (BTC quotes), every tick of a one-second grid.
     if moved or rolled:
         change = quote.log_mid - rec.buckets.log_mids[(clock.bucket - 1) & (RING - 1)]
         write_momentum(rec)

@@ -36,7 +36,7 @@ REQUIRED_COLUMNS = (
     "volume",
 )
 OPTIONAL_COLUMNS = ("buy_volume", "sell_volume", "session", "symbol")
-SESSION_CODE_BYTES = 7  # fits int64; among a million sessions two agree once in 70,000 trials
+SESSION_CODE_BYTES = 7  # fits int64; two of a million sessions agree with a chance of 7e-6
 
 
 def session_code(session: object) -> int:

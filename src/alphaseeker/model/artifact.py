@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from reprlib import repr as shorten
@@ -297,7 +297,6 @@ def load_artifact(
     *,
     root: str | Path | None = None,
     key: bytes | None = None,
-    schema_hash: Callable[[Sequence[str]], str] | None = None,
 ) -> ModelArtifact:
     """Read a model file, run nothing it holds, and check everything it holds.
 
@@ -309,9 +308,6 @@ def load_artifact(
         The directory that symbolic links may not leave; by default the one named in ``path``.
     key
         Secret the file must be signed with; None does not look at the signature.
-    schema_hash
-        Function of feature names that gives the hash of this release's features, which must be
-        the stored one.
 
     Returns
     -------
@@ -326,12 +322,6 @@ def load_artifact(
     _check_key(key)
     raw = read_model_bytes(path, root=root)
     try:
-        artifact = _artifact(_open_envelope(decode(raw), key))
+        return _artifact(_open_envelope(decode(raw), key))
     except ModelError as error:
         raise ModelError(f"the model file {path} is refused: {error}") from error
-    if schema_hash is not None and schema_hash(artifact.feature_names) != artifact.schema_hash:
-        raise ModelError(
-            f"the model file {path} is refused: its features are not this release's (they were"
-            " reordered, or declared otherwise); train the model again"
-        )
-    return artifact
