@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["NANOSECONDS", "Feature", "Signal"]
+__all__ = ["MIN_RETURNS", "NANOSECONDS", "Feature", "Signal"]
 
 NANOSECONDS = 1_000_000_000
+
+# A statistic of returns with fewer non-zero returns than this in its window is NaN: on a quiet
+# market a bipower share, say, would otherwise be exactly 1 most of the time.
+MIN_RETURNS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +27,27 @@ class Feature:
     unit
         ``bp``, ``ticks``, ``1`` (a pure number) and so on.
     window_s
-        Window or half-life in seconds; 0 for a signal of the present tick.
+        Window, half-life or length of the bar in seconds; 0 for a signal of the present tick.
+    memory_s
+        Seconds of history: the window, or several of it. Whole buckets that do not fill a bucket
+        more are cut off, as the kernels cut a window. A column whose memory is longer than
+        ``READY_HISTORY_S`` does not hold the signal back; the lags below do not count there, or 60
+        seconds of a lag would take a column of 900 seconds out of it.
     shortest_s
         The shortest window that enters the formula.
+    lag_s
+        Seconds needed ahead of the memory, in whole buckets rounded up: a lag of 5 seconds is one
+        bucket of a minute.
     lag_buckets
-        Whole buckets needed ahead of the window.
+        Whole buckets needed ahead of the memory, whatever their length.
+    bar
+        The window is a bar on the wall clock, which buckets must fill without a rest.
+    inputs
+        What is needed beside the seven required columns: ``"depth"`` (price levels below the best),
+        ``"aggressor"`` (``buy_volume`` and ``sell_volume``) or ``"sign"`` (the two where the
+        settings say that the data has them, else the tick rule).
+    levels
+        Levels of depth that the data must have on each side, the best one included; 0 for none.
     formula, source
         In the notation of ``docs/features.md``; author and year.
     """
@@ -36,31 +56,46 @@ class Feature:
     family: str
     signal: str
     unit: str
-    window_s: int
+    window_s: float
+    memory_s: int
     shortest_s: int
+    lag_s: int
     lag_buckets: int
+    bar: bool
+    inputs: tuple[str, ...]
+    levels: int
     formula: str
     source: str
 
     @property
     def history_s(self) -> int:
         """Whole one-second buckets that must have been seen before the column is finite."""
-        return self.window_s + self.lag_buckets
+        return self.memory_s + self.lag_s + self.lag_buckets
 
     def history_buckets(self, bucket_s: float) -> int | None:
         """Return the whole buckets of ``bucket_s`` seconds that the column needs.
 
-        None where a window is shorter than a bucket: such a column is never finite.
+        The memory is rounded down to whole buckets, ``lag_s`` up, and ``lag_buckets`` is added.
+        None where a window is shorter than a bucket, or where buckets do not fill a bar: such a
+        column is never finite.
         """
         bucket_ns = round(bucket_s * NANOSECONDS)
         if 0 < self.shortest_s * NANOSECONDS < bucket_ns:
             return None
-        return self.window_s * NANOSECONDS // bucket_ns + self.lag_buckets
+        if self.bar and self.window_s * NANOSECONDS % bucket_ns:
+            return None
+        memory = self.memory_s * NANOSECONDS // bucket_ns
+        lag = -(-self.lag_s * NANOSECONDS // bucket_ns)
+        return memory + lag + self.lag_buckets
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """One formula, computed over none, one or several windows."""
+    """One formula, computed over none, one or several windows.
+
+    The fields are those of ``Feature``, except that the memory is told in windows, so that one
+    declaration holds for all of them.
+    """
 
     family: str
     name: str
@@ -68,9 +103,14 @@ class Signal:
     formula: str
     source: str = ""
     windows: tuple[int, ...] = ()
-    window_s: int = 0  # the memory of a signal without a window in its name
+    window_s: int = 0  # of a signal without a window in its name
+    memory_windows: int = 1
     shortest_s: int = 0  # where it is not the window itself
+    lag_s: int = 0
     lag_buckets: int = 0
+    bar: bool = False
+    inputs: tuple[str, ...] = ()
+    levels: int = 0
 
     def features(self) -> Iterator[Feature]:
         """Yield the columns in the order in which the kernels write them."""
@@ -82,8 +122,13 @@ class Signal:
                 signal=self.name,
                 unit=self.unit,
                 window_s=window,
+                memory_s=window * self.memory_windows,
                 shortest_s=self.shortest_s or window,
+                lag_s=self.lag_s,
                 lag_buckets=self.lag_buckets,
+                bar=self.bar,
+                inputs=self.inputs,
+                levels=self.levels,
                 formula=self.formula,
                 source=self.source,
             )
