@@ -1,13 +1,18 @@
-"""Print the table of docs/results.md from training reports.
+"""Print tables: docs/results.md from training reports, docs/performance.md from benchmarks.
 
 python benchmarks/results_table.py models/nexo.report.json models/btc.report.json
+pytest benchmarks --benchmark-only --benchmark-json=benchmarks.json
+python benchmarks/results_table.py benchmarks.json
 """
 
 import json
+import statistics
 import sys
 from pathlib import Path
 
 METRICS = (("log_loss_skill", "skill, nats"), ("ic", "IC"), ("mcc", "MCC"))
+# Times as fast that a column is wanted to be.
+WANTED = {"pandas": 15, "polars": 5}
 
 
 def cell(card: dict, name: str) -> str:
@@ -17,16 +22,11 @@ def cell(card: dict, name: str) -> str:
     return f"{card[name]:+.4f}{interval}"
 
 
-def table(path: Path) -> str:
-    """Return one report as Markdown."""
-    results = json.loads(path.read_text(encoding="utf-8"))["results"]
+def training_table(name: str, results: dict) -> str:
+    """Return one training report as Markdown."""
     evaluation = results["evaluation_results"]
-    lines = [
-        f"| {path.name.removesuffix('.report.json')} | "
-        + " | ".join(title for _, title in METRICS)
-        + " |",
-        "|---|" + "---|" * len(METRICS),
-    ]
+    lines = [f"| {name} | " + " | ".join(title for _, title in METRICS) + " |"]
+    lines.append("|---|" + "---|" * len(METRICS))
     for name, card in {"model": evaluation, **evaluation["baselines"]}.items():
         cells = " | ".join(cell(card, metric) for metric, _ in METRICS)
         lines.append(f"| {name.replace('_', ' ')} | {cells} |")
@@ -40,6 +40,61 @@ def table(path: Path) -> str:
         f"Verdict **{e['verdict']}**: {e['verdict_reason']}."
     )
     return "\n".join(lines)
+
+
+def benchmark_tables(benchmarks: list[dict]) -> str:
+    """Return the figures of every benchmark, and the columns against their peers, as Markdown."""
+    plain, families = [], []
+    for one in benchmarks:
+        figures = one["extra_info"]
+        (families if isinstance(figures.get("times"), dict) else plain).append(one)
+    lines = ["| benchmark | median, ms | figures |", "|---|---|---|"]
+    for one in plain:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int | float) else str(value)
+            for name, value in one["extra_info"].items()
+        )
+        lines.append(f"| {one['name']} | {one['stats']['median'] * 1e3:.3g} | {figures} |")
+    if families:
+        lines += ["", *peer_table([one["extra_info"] for one in families])]
+    return "\n".join(lines)
+
+
+def peer_table(families: list[dict]) -> list[str]:
+    """Return a row a peer and family: how many times as fast our columns are, and the slowest."""
+    lines = [
+        "| peer | family | columns | times as fast, median | least | below what is wanted |",
+        "|---|---|---|---|---|---|",
+    ]
+    below = {}
+    for peer in dict.fromkeys(one["peer"] for one in families):
+        times = {
+            name: t for one in families if one["peer"] == peer for name, t in one["times"].items()
+        }
+        for family in [*(one["family"] for one in families if one["peer"] == peer), "all"]:
+            own = {n: t for n, t in times.items() if family in ("all", n.partition(".")[0])}
+            slow = {name: t for name, t in own.items() if t < WANTED[peer]}
+            least = min(own, key=own.get)
+            lines.append(
+                f"| {peer} | {family} | {len(own)} | {statistics.median(own.values()):.1f} | "
+                f"{own[least]:.1f} ({least.partition('.')[2]}) | {len(slow)} of {len(own)} |"
+            )
+            if family == "all":
+                below[peer] = slow
+    for peer, slow in below.items():
+        listed = ", ".join(
+            f"{name} {t:.1f}" for name, t in sorted(slow.items(), key=lambda x: x[1])
+        )
+        lines += ["", f"Below {WANTED[peer]} times {peer}: {listed or 'none'}."]
+    return lines
+
+
+def table(path: Path) -> str:
+    """Return one file as Markdown, whichever of the two it is."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if "benchmarks" in content:
+        return benchmark_tables(content["benchmarks"])
+    return training_table(path.name.removesuffix(".report.json"), content["results"])
 
 
 if __name__ == "__main__":

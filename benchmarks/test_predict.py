@@ -2,7 +2,9 @@
 
     make bench          (or: pytest benchmarks/test_predict.py --benchmark-only)
 
-The model has the reference size: 100 rounds of 3 trees of 31 leaves, all columns of the catalogue.
+The model has the reference size: 100 rounds of 3 trees of 31 leaves, all columns of the catalogue
+that need no depth.
+
 Each figure's ``extra_info`` holds its ratio to ``lgb.Booster.predict`` measured around it.
 """
 
@@ -18,7 +20,8 @@ import pytest
 from alphaseeker.config import Config, load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.features.block import FeatureSettings
-from alphaseeker.features.catalogue import FEATURES, schema_hash
+from alphaseeker.features.catalogue import schema_hash
+from alphaseeker.features.inputs import available_names
 from alphaseeker.market.simulator import simulate_frame
 from alphaseeker.model.artifact import load_artifact, save_artifact
 from alphaseeker.model.golden import build_golden
@@ -26,8 +29,12 @@ from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
 from alphaseeker.training.run import blocks_of, judge_source
 
 ROWS = 40_000
-NAMES = [feature.name for feature in FEATURES]
-FIELDS = ("bid_price", "ask_price", "bid_volume", "ask_volume", "close", "volume")
+SETTINGS = FeatureSettings(tick_size=0.01, aggressor=True)
+NAMES = available_names(SETTINGS)
+FIELDS = (
+    *("bid_price", "ask_price", "bid_volume", "ask_volume", "close", "volume"),
+    *("buy_volume", "sell_volume"),
+)
 PARAMETERS = {
     "objective": "multiclass",
     "num_class": 3,
@@ -46,11 +53,11 @@ def market():
 
 @pytest.fixture(scope="module")
 def reference(market):
-    """A booster of the reference size on every column of the catalogue, and ready rows."""
-    block = blocks_of(judge_source(market, Config()), FeatureSettings(tick_size=0.01))[0]
+    """A booster of the reference size on every such column, and ready rows."""
+    block = blocks_of(judge_source(market, Config()), SETTINGS)[0]
     matrix = block.values[1_000:]
     label = np.random.default_rng(0).integers(0, 3, len(matrix))
-    data = lightgbm.Dataset(matrix, label, feature_name=NAMES)
+    data = lightgbm.Dataset(matrix, label, feature_name=list(NAMES))
     booster = lightgbm.train(PARAMETERS, data, 100)
     assert booster.num_trees() == 300
     return booster, matrix
@@ -68,7 +75,7 @@ def engine(market, reference, tmp_path_factory):
     artifact = dataclasses.replace(
         load_artifact(path),
         model_text=text,
-        feature_names=tuple(NAMES),
+        feature_names=NAMES,
         schema_hash=schema_hash(NAMES),
         golden_features=features,
         golden_scores=scores,

@@ -22,6 +22,8 @@ def main() -> None:
         1.9,  # ask volume
         60_000.1,  # last trade
         0.05,  # volume since the previous tick
+        0.03,  # of it bought by an aggressor: needed, as the next, only where the model reads it
+        0.02,  # sold by one
     )
     print(signal)
     print(f"ready in {session.warm_up_remaining_s:.0f} s; {len(session.features)} features")

@@ -16,10 +16,11 @@ settings.load_profile("repeatable")
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 ROWS = 16_000
+DEPTH_LEVELS = 5
 # Small windows and few rounds: what the tests ask of a model does not depend on its size.
 SETTINGS = {
     "num_boost_round": 25,
-    "windows": [1, 5, 30, 60],
+    "windows": [1, 5, 30],
     "TRADE_WITHOUT_EDGE": True,
     "MIN_CONFIDENCE": 0.0,
 }
@@ -44,8 +45,15 @@ def captures():
 
 @pytest.fixture(scope="session")
 def market():
-    """SIMULATED quotes with a strong signal, as a pandas frame."""
-    return simulate_frame(ROWS, seed=3, signal_strength=0.5)
+    """SIMULATED quotes with a strong signal, as a pandas frame: the required columns alone."""
+    frame = simulate_frame(ROWS, seed=3, signal_strength=0.5)
+    return frame.drop(columns=["buy_volume", "sell_volume"])
+
+
+@pytest.fixture(scope="session")
+def deep_market():
+    """SIMULATED quotes with depth and the aggressor's side."""
+    return simulate_frame(6_000, seed=4, signal_strength=0.5, depth_levels=DEPTH_LEVELS)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +64,26 @@ def trained(market, tmp_path_factory):
     return path, engine.train_model(market, model_path=path)
 
 
+@pytest.fixture(scope="session")
+def deep_trained(deep_market, tmp_path_factory):
+    """Path of a model that reads depth and the aggressor's side."""
+    engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
+    path = tmp_path_factory.mktemp("model") / "deep.joblib"
+    engine.train_model(deep_market, model_path=path)
+    return path
+
+
 @pytest.fixture
 def engine(trained):
     """A fresh engine that serves the small model."""
     engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
     engine.load_model(trained[0])
+    return engine
+
+
+@pytest.fixture
+def deep_engine(deep_trained):
+    """A fresh engine that serves the model with depth and the aggressor's side."""
+    engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
+    engine.load_model(deep_trained)
     return engine

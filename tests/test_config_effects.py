@@ -10,12 +10,14 @@ from alphaseeker.config import Config, InferenceConfig, load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ConfigError, DataError, StateError
 from alphaseeker.factors.evaluation import evaluate_factor_blocks
+from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.inference import served_model
 from alphaseeker.inference.served_model import serve
 from alphaseeker.market import readers
 from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.simulator import simulate
 from alphaseeker.model import backends
 from alphaseeker.training.run import blocks_of, judge_source
 from ticks import quotes, tick
@@ -65,7 +67,8 @@ def test_target_latency_ms(with_settings):
 
 def test_enable_caching(with_settings, market):
     rows = list(quotes(market.head(400)))
-    still = [(rows[-1][0], *rows[-1][1:6], float(volume)) for volume in range(100, 110)]
+    # What the aggressor bought is all that differs, and the model does not read it.
+    still = [(*rows[-1][:6], 0.0, float(bought), 0.0) for bought in range(10)]
     hits = {}
     for caching in (True, False):
         session = with_settings(ENABLE_CACHING=caching).session("")
@@ -156,7 +159,8 @@ def test_history_size(with_settings):
 def test_ready_history_s(artifact):
     waits = serve(artifact, InferenceConfig(READY_HISTORY_S=900)).needed_buckets
     hurries = serve(artifact, InferenceConfig(READY_HISTORY_S=30)).needed_buckets
-    assert hurries <= 31 < waits
+    # Ahead of 30 seconds some columns need the lag of theirs, a minute at most.
+    assert hurries <= 30 + 60 < waits
 
 
 def test_max_gap_s(with_settings):
@@ -275,6 +279,16 @@ def test_min_warm_share(market):
     loose, strict = (selected(frame, MIN_WARM_SHARE=share) for share in (0.0, 1.0))
     assert "momentum.autocorr_30s" in loose
     assert "momentum.autocorr_30s" not in strict
+
+
+def test_round_trip_notional():
+    series = simulate(200, seed=1, depth_levels=5)
+    costs = {}
+    for notional in (100.0, 1e7):
+        settings = fit_settings([series], load_config(None, {"ROUND_TRIP_NOTIONAL": notional}))
+        names = ["depth.round_trip_cost"]
+        costs[notional] = compute_features(series, settings=settings, names=names).values
+    assert (costs[1e7] > costs[100.0]).all()
 
 
 def first_factor(blocks, **settings):

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 
+import pandas as pd
 import pytest
 
 from alphaseeker import create_ml_engine
@@ -14,7 +15,7 @@ from alphaseeker.errors import ConfigError, DataError, ModelError, StateError
 from alphaseeker.model.artifact import load_artifact, save_artifact
 from alphaseeker.model.decision import allocate_decision
 from alphaseeker.risk.manager import RiskManager
-from ticks import tick
+from ticks import deep_ticks, tick
 
 QUICK = {"num_boost_round": 8, "windows": [1, 5, 30, 60]}
 
@@ -93,6 +94,21 @@ def test_a_new_model_keeps_the_streams(engine, trained, market):
     engine.load_model(trained[0])
     after = engine.predict(market.iloc[400].to_dict(), replay=True)
     assert after["ready"]
+
+
+def test_a_model_fitted_otherwise_tells_which_streams_begin_anew(engine, market, caplog):
+    model = engine._pool.model
+    for row in market.head(3).to_dict("records"):
+        engine.predict(row, replay=True)
+    engine._pool.serve(dataclasses.replace(model, settings=dataclasses.replace(model.settings)))
+    assert caplog.messages == []
+    table = {"SIMULATED": [[0.25] * 10]}
+    settings = dataclasses.replace(model.settings, microprices=table)
+    engine._pool.serve(dataclasses.replace(model, settings=settings))
+    assert len(caplog.messages) == 1
+    assert "'SIMULATED' must warm up again: the new model was fitted otherwise" in caplog.text
+    assert "micro-price table" in caplog.text
+    assert "0.25" not in caplog.text
 
 
 def test_risk_manager_can_be_replaced(engine):
@@ -240,3 +256,26 @@ def test_latency_is_measured(engine):
     assert set(stats["latency_stats"]["stages"]) == {"input", "features", "model", "decision"}
     assert answer["latency_ms"] > 0.0
     assert math.isfinite(stats["latency_stats"]["budget_left_ms"])
+
+
+def test_depth_and_the_aggressors_side_from_the_file_to_the_signal(deep_market, tmp_path):
+    path = tmp_path / "deep.csv"
+    deep_market.to_csv(path, index=False)
+    config = load_config(None, {**QUICK, "windows": [1, 5, 30], "TRADE_WITHOUT_EDGE": True})
+    model_path = tmp_path / "m.joblib"
+    AlphaSeekerMLEngine(config).train_model(path, model_path=model_path)
+    engine = AlphaSeekerMLEngine(config)
+    engine.load_model(model_path)
+    families = {name.partition(".")[0] for name in engine._pool.model.artifact.feature_names}
+    assert {"depth", "aggressor"} <= families
+    rows = list(deep_ticks(deep_market.tail(600)))
+    live = [engine.predict(row, replay=True)["probabilities"] for row in rows]
+    batch = [answer["probabilities"] for answer in engine.predict_batch(deep_market.tail(600))]
+    assert live == batch
+    assert len({answer["BUY"] for answer in live}) > 30
+    later = {**rows[-1], "timestamp": rows[-1]["timestamp"] + pd.Timedelta(seconds=10)}
+    for field, family in (("depth", "depth"), ("buy_volume", "trades"), ("sell_volume", "trades")):
+        poor = {name: value for name, value in later.items() if name != field}
+        with pytest.raises(DataError, match=rf"^{field} is missing; {family}\."):
+            engine.predict(poor, replay=True)
+    assert engine.predict(later, replay=True)["ready"]

@@ -34,6 +34,15 @@ def test_fast_path(trained):
     assert "warming_up" in result.stdout
 
 
+def test_custom_feature():
+    result = run("custom_feature.py")
+    assert result.returncode == 0, result.stderr
+    assert "live equals batch: True" in result.stdout
+    assert "needs the custom feature 'queue_pressure'" in result.stdout
+    assert "'change' is a frame feature" in result.stdout
+    assert "loaded: True" in result.stdout
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_every_example_is_run_here(path):
     assert path.name in Path(__file__).read_text(encoding="utf-8")

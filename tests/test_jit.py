@@ -99,20 +99,22 @@ def cache(tmp_path: Path) -> Path:
 
 # ---- never stale --------------------------------------------------------------------------------
 
-PAIRS = """
+VOLATILITY = """
 import json
 import numpy as np
 import alphaseeker
-from alphaseeker.kernels.regression import rolling_pairs_step
-moments, lengths, positions = np.zeros((1, 6)), np.array([2]), np.zeros(1, np.int64)
-arrays = np.zeros((2, 6)), np.zeros((1, 6)), moments, positions, lengths, np.zeros(1, np.int64)
-for value in (1.0, 3.0):
-    rolling_pairs_step(*arrays, value, 2 * value)
+from alphaseeker.risk.volatility import volatility_step
+names = ["quotes", "first_timestamp", "timestamp"]
+fields = ["bid_price", "ask_price", "return_square", "return_weight"]
+dtype = [(name, np.int64) for name in names] + [(name, np.float64) for name in fields]
+position = np.zeros(1, dtype=dtype)
+for timestamp in (0, 60_000_000_000):
+    volatility_step(position, timestamp, 100.0, 101.0, 60.0)
 print(json.dumps({
     "package": alphaseeker.__file__,
-    "answer": moments[0].tolist(),
-    "hits": sum(rolling_pairs_step.stats.cache_hits.values()),
-    "misses": sum(rolling_pairs_step.stats.cache_misses.values()),
+    "answer": round(position["return_weight"].item(), 12),
+    "hits": sum(volatility_step.stats.cache_hits.values()),
+    "misses": sum(volatility_step.stats.cache_misses.values()),
 }))
 """
 
@@ -122,20 +124,19 @@ def test_an_edited_callee_in_another_file_changes_its_callers_answer(tmp_path, c
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
 
     def run():
-        answer = run_python(PAIRS, copy.parent, ALPHASEEKER_CACHE_DIR=str(cache))
+        answer = run_python(VOLATILITY, copy.parent, ALPHASEEKER_CACHE_DIR=str(cache))
         assert Path(answer.pop("package")).parent == copy
         return answer
 
-    moments = [2.0, 2.0, 4.0, 2.0, 8.0, 4.0]
-    assert run() == {"answer": moments, "hits": 0, "misses": 1}
-    callee = copy / "kernels" / "moments.py"
+    # One half-life has passed: half of all weight.
+    assert run() == {"answer": 0.5, "hits": 0, "misses": 1}
+    callee = copy / "kernels" / "ewma.py"
     text = callee.read_text()
-    edited = text.replace("second[XX] + dx * dx", "second[XX] + 10.0 * dx * dx")
+    edited = text.replace("average - (held - average)", "average - 10.0 * (held - average)")
     assert edited != text
     callee.write_text(edited)
-    moments[3] = 20.0
-    assert run() == {"answer": moments, "hits": 0, "misses": 1}
-    assert run() == {"answer": moments, "hits": 1, "misses": 0}
+    assert run() == {"answer": 5.0, "hits": 0, "misses": 1}
+    assert run() == {"answer": 5.0, "hits": 1, "misses": 0}
 
 
 def test_namesakes_in_two_folders_do_not_share_a_cache_entry(tiny, cache):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import alphaseeker._logging  # noqa: F401  (sets the public logger up)
@@ -13,10 +14,14 @@ from alphaseeker.errors import AlphaSeekerError, ConfigError, DataError, ModelEr
 
 if TYPE_CHECKING:
     from alphaseeker.engine import AlphaSeekerMLEngine, create_ml_engine
+    from alphaseeker.features.custom import custom_feature
+    from alphaseeker.features.frame_feature import frame_feature
 
 __all__ = [
     "AlphaSeekerMLEngine",
     "create_ml_engine",
+    "custom_feature",
+    "frame_feature",
     "AlphaSeekerError",
     "ConfigError",
     "DataError",
@@ -28,10 +33,18 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Import the engine where it is first asked for: the kernels' modules take a moment."""
-    if name in ("AlphaSeekerMLEngine", "create_ml_engine"):
-        from alphaseeker import engine
+# Where the public names stand that are imported when they are first asked for.
+_LAZY = {
+    "AlphaSeekerMLEngine": "alphaseeker.engine",
+    "create_ml_engine": "alphaseeker.engine",
+    "custom_feature": "alphaseeker.features.custom",
+    "frame_feature": "alphaseeker.features.frame_feature",
+}
 
-        return getattr(engine, name)
-    raise AttributeError(f"module 'alphaseeker' has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """Import what the kernels' modules are needed for where it is first asked for."""
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'alphaseeker' has no attribute {name!r}")
+    return getattr(import_module(module), name)

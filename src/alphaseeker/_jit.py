@@ -31,7 +31,15 @@ import numpy.typing as npt
 from numba.core import config as numba_config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
-__all__ = ["allocate_record", "cache_directory", "cache_status", "clear_cache", "kernel"]
+__all__ = [
+    "allocate_record",
+    "cache_directory",
+    "cache_status",
+    "clear_cache",
+    "inlined",
+    "kernel",
+    "user_kernel",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -192,6 +200,29 @@ def kernel(function: Function) -> Function:
     if cache_directory() is not None:
         dispatcher._cache = _PackageCache(function)
     return cast(Function, dispatcher)
+
+
+def user_kernel(function: Function) -> Function:
+    """Compile code of the user's own with the package's flags, in memory alone.
+
+    The cache folder is named by the package's sources: it could not tell that a user's changed.
+    """
+    if numba_config.DISABLE_JIT:
+        return function
+    return cast(Function, numba.njit(**FLAGS)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Make a part of the one kernel that calls it, which then is compiled as a whole.
+
+    A kernel of its own is optimised by itself and again inside its caller, and inside the caller's
+    caller: of the feature step, whose clock and writers are such parts, a quarter of the time to
+    compile went into that. Everything inlined costs more again: Numba's own passes are not linear
+    in the size of a function.
+    """
+    if numba_config.DISABLE_JIT:
+        return function
+    return cast(Function, numba.njit(inline="always", **FLAGS)(function))
 
 
 def allocate_record(dtype: np.dtype[Any]) -> npt.NDArray[Any]:

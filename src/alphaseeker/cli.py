@@ -7,7 +7,6 @@ import logging
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ from alphaseeker.console import (
 from alphaseeker.demo import run_demo
 from alphaseeker.engine import DEFAULT_MODEL_PATH, AlphaSeekerMLEngine
 from alphaseeker.errors import AlphaSeekerError, ConfigError
-from alphaseeker.features.catalogue import FAMILIES, FEATURES
-from alphaseeker.features.documentation import render_catalogue
+from alphaseeker.features.catalogue import FAMILIES
+from alphaseeker.features.choice import choose_features
+from alphaseeker.features.documentation import features_table, render_catalogue
 
 __all__ = ["app", "main"]
 
@@ -213,15 +213,11 @@ def predict(
 @click.option("--markdown", is_flag=True, help="Print docs/features.md.")
 @_with_json
 def features(family: str | None, markdown: bool, as_json: bool) -> None:
-    """List the feature catalogue: names, units, history, formulas, sources."""
+    """List the feature catalogue: names, units, history, inputs, formulas, sources."""
     if markdown:
         sys.stdout.write(render_catalogue())
         return
-    rows = [
-        {**asdict(feature), "history_s": feature.history_s}
-        for feature in FEATURES
-        if family is None or feature.family == family
-    ]
+    rows = features_table(choose_features(families=None if family is None else [family]))
     if as_json:
         show_json(rows)
         return

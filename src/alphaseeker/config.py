@@ -227,6 +227,7 @@ class FeatureConfig(_Section):
     windows: str | Sequence[int] = _key("all", _all_or_list(int))
     MAX_FEATURES: int | None = _key(None, _number(1, 10**6, integer=True, words=(None,)))
     MIN_WARM_SHARE: float = _key(0.5, _FRACTION)
+    ROUND_TRIP_NOTIONAL: float = _key(10_000.0, _number(1e-9))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,13 +145,24 @@ def factor_table(results: Sequence[Mapping[str, Any]], *, most: int = 20) -> Tab
 def feature_table(features: Sequence[Mapping[str, Any]]) -> Table:
     """Return the catalogue as a table."""
     table = Table(title=f"{len(features)} features", title_justify="left", title_style="bold")
-    for heading in ("name", "unit", "history s", "formula", "source"):
+    for heading in ("name", "unit", "history s", "needs", "formula", "source"):
         table.add_column(heading, overflow="fold")
     for row in features:
         table.add_row(
-            row["name"], row["unit"], str(row["history_s"]), row["formula"], row["source"]
+            row["name"],
+            row["unit"],
+            str(row["history_s"]),
+            _needs(row),
+            row["formula"],
+            row["source"],
         )
     return table
+
+
+def _needs(feature: Mapping[str, Any]) -> str:
+    """Say what a column needs beside the seven required inputs."""
+    levels = f" ({feature['levels']} levels)" if feature["levels"] else ""
+    return ", ".join(feature["inputs"]) + levels
 
 
 def latency_table(performance: Mapping[str, Any]) -> Table:

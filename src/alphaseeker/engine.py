@@ -14,11 +14,12 @@ from alphaseeker._jit import clear_cache
 from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
 from alphaseeker.errors import AlphaSeekerError, ModelError
+from alphaseeker.features.registry import FeatureRegistry
 from alphaseeker.inference.answers import inference_performance
 from alphaseeker.inference.health import drift, health, model_info
 from alphaseeker.inference.live import LivePrediction
 from alphaseeker.inference.pool import SessionPool
-from alphaseeker.inference.served_model import ServedModel, serve
+from alphaseeker.inference.served_model import serve
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.state_file import read_state, write_state
 from alphaseeker.inference.warm import compile_path
@@ -65,7 +66,7 @@ def create_ml_engine(
     return AlphaSeekerMLEngine(loaded.override(settings) if settings else loaded)
 
 
-class AlphaSeekerMLEngine:
+class AlphaSeekerMLEngine(FeatureRegistry):
     """Trains a model, serves it to any number of symbols, and manages the risk.
 
     Attributes
@@ -77,6 +78,7 @@ class AlphaSeekerMLEngine:
     """
 
     def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
         self.config = config or load_config()
         self.risk_manager: RiskManager = RiskManager(self.config.risk)
         self.history: deque[dict[str, Any]] = deque(maxlen=self.config.inference.HISTORY_SIZE)
@@ -124,7 +126,9 @@ class AlphaSeekerMLEngine:
         from alphaseeker.training.outcome import save_outcome
         from alphaseeker.training.run import train_source
 
-        run = train_source(data, self.config, price_col=price_col, on_progress=on_progress)
+        run = train_source(
+            data, self.config, price_col=price_col, on_progress=on_progress, custom=self.custom
+        )
         path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
         if self._pool.loaded is None:
             self.load_model(path)
@@ -143,8 +147,8 @@ class AlphaSeekerMLEngine:
         """
         from alphaseeker.training.run import evaluate_source
 
-        artifact = self._pool.model.artifact
-        return evaluate_source(artifact, data, self.config, price_col=price_col)
+        model = self._pool.model.artifact
+        return evaluate_source(model, data, self.config, price_col=price_col, custom=self.custom)
 
     def load_model(self, path: str | Path) -> bool:
         """Load and verify a model and serve it from the next tick on.
@@ -159,13 +163,13 @@ class AlphaSeekerMLEngine:
         Raises
         ------
         ModelError
-            The file cannot be trusted or served; a running model keeps serving.
+            The file cannot be trusted or not be served here; a running model keeps serving.
         """
         if not isinstance(path, (str, os.PathLike)):
             raise ModelError(f"path is {path!r}; it must be the path of a model file")
-        model = serve(load_artifact(path), self.config.inference)
+        model = serve(load_artifact(path), self.config.inference, self.custom)
         compile_path(model)
-        self._serve(model)
+        self._pool.serve(model)
         logger.info("model %s serves by %s", path, model.predictor.name)
         return True
 
@@ -303,7 +307,7 @@ class AlphaSeekerMLEngine:
         from alphaseeker.training.factor_run import evaluate_factor_source
 
         return evaluate_factor_source(
-            data, self.config, price_col=price_col, on_progress=on_progress
+            data, self.config, price_col=price_col, on_progress=on_progress, custom=self.custom
         )
 
     def get_performance_stats(self) -> dict[str, Any]:
@@ -365,7 +369,7 @@ class AlphaSeekerMLEngine:
         changed = self.config.override(settings)
         model = self._pool.loaded
         if model is not None and changed.inference != self.config.inference:
-            model = serve(model.artifact, changed.inference)
+            model = serve(model.artifact, changed.inference, self.custom)
         before = asdict(self.config.risk)
         risk = {k: v for k, v in asdict(changed.risk).items() if v != before[k]}
         if risk:
@@ -377,11 +381,7 @@ class AlphaSeekerMLEngine:
         for session in self._pool.sessions():
             session.caching = changed.inference.ENABLE_CACHING
         if model is not None and model is not self._pool.loaded:
-            self._serve(model)
-
-    def _serve(self, model: ServedModel) -> None:
-        for symbol in self._pool.serve(model):
-            logger.warning("%r must warm up again: the new model has other buckets", symbol)
+            self._pool.serve(model)
 
     def clear_history(self) -> None:
         """Forget the answers kept, the counters, and every stream's past; sessions stay open."""

@@ -1,88 +1,96 @@
-"""The batch loop is the step: one by one, in chunks, from a snapshot, symbols interleaved."""
+"""The batch loop is the step: in chunks, from a copied record, symbols interleaved."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from alphaseeker.errors import ConfigError
-from alphaseeker.features.batch import column_indices, compute_features, run_ticks
+from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.features.batch import (
+    column_indices,
+    compute_features,
+    depth_of,
+    mended_series,
+    run_ticks,
+)
 from alphaseeker.features.block import FeatureSettings
-from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.features.inputs import available_names
 from alphaseeker.features.layout import allocate_session, feature_vector
-from alphaseeker.features.step import tick_step
 
-NAMES = [feature.name for feature in FEATURES]
-EVERY = np.arange(len(NAMES))
 CHUNKS = (1, 2, 7, 100, 4096)
 
 
-def advance(records, ticks):
-    """Run ``ticks`` on a record and return the values and verdicts."""
-    count = len(ticks)
-    values = np.empty((count, len(NAMES)), dtype=np.float32)
-    verdicts = np.empty(count, dtype=np.int8)
-    numbers = np.empty((2, count), dtype=np.int64)
-    run_ticks(
-        records, feature_vector(records), ticks, EVERY, values, verdicts, *numbers, np.empty(count)
-    )
-    return values, verdicts
+@pytest.fixture
+def advance(rows_of):
+    """Return a function: some rows of a series on a record; their values and verdicts."""
+
+    def step(records, series, rows, settings):
+        part = rows_of(series, rows)
+        count = len(part)
+        columns = column_indices(available_names(settings))
+        values = np.empty((count, len(columns)), dtype=np.float32)
+        verdicts = np.empty(count, dtype=np.int8)
+        run_ticks(
+            records,
+            feature_vector(records),
+            part.ticks,
+            depth_of(part, settings),
+            columns,
+            values,
+            verdicts,
+            *np.empty((2, count), dtype=np.int64),
+            np.empty(count),
+        )
+        return values, verdicts
+
+    return step
 
 
-def test_one_tick_at_a_time_gives_the_bits_of_the_loop(capture):
-    for series, run in zip(capture.series, capture.runs, strict=True):
-        records = allocate_session(capture.settings, series.symbol)
-        vector = feature_vector(records)
-        expected = run.values.view(np.uint32)
-        for row, (timestamp, *values, session) in enumerate(series.ticks.tolist()):
-            verdict = tick_step(records, vector, timestamp, session, *values)
-            assert verdict == run.verdicts[row]
-            if 0 <= verdict < 10 and vector.tobytes() != expected[row].tobytes():
-                pytest.fail(f"{capture.name}, {series.symbol}: row {row} differs")
-
-
-def test_any_chunking_gives_the_same_bits(capture):
+def test_any_chunking_gives_the_same_bits(capture, advance):
     rng = np.random.default_rng(1)
-    for series, run in zip(capture.series[:3], capture.runs, strict=False):
+    for series, run in zip(capture.series, capture.runs, strict=True):
         records = allocate_session(capture.settings, series.symbol)
         start = 0
         while start < len(series):
             end = start + int(rng.choice(CHUNKS))
-            values, verdicts = advance(records, series.ticks[start:end])
+            values, verdicts = advance(records, series, slice(start, end), capture.settings)
             assert values.tobytes() == run.values[start:end].tobytes()
             assert verdicts.tobytes() == run.verdicts[start:end].tobytes()
             start = end
 
 
-def test_a_copy_of_the_record_goes_on_with_the_same_bits(capture):
+def test_a_copy_of_the_record_goes_on_with_the_same_bits(capture, advance):
     rng = np.random.default_rng(2)
     series, run = capture.series[0], capture.runs[0]
     cuts = np.sort(rng.integers(1, len(series), 6))
     records = allocate_session(capture.settings, series.symbol)
     before = 0
     for cut in cuts:
-        advance(records, series.ticks[before:cut])
+        advance(records, series, slice(before, cut), capture.settings)
         other = allocate_session(capture.settings, series.symbol)
         other.view(np.uint8)[:] = np.frombuffer(records.tobytes(), dtype=np.uint8)
-        values, _ = advance(other, series.ticks[cut : cut + 3000])
+        values, _ = advance(other, series, slice(cut, cut + 3000), capture.settings)
         assert values.tobytes() == run.values[cut : cut + 3000].tobytes()
         before = cut
 
 
-def test_symbols_interleaved_do_not_touch_each_other(capture):
+def test_symbols_interleaved_do_not_touch_each_other(capture, advance):
     series = capture.series if len(capture.series) > 1 else [capture.series[0]] * 2
     runs = capture.runs if len(capture.runs) > 1 else [capture.runs[0]] * 2
     records = [allocate_session(capture.settings, one.symbol) for one in series]
     for start in range(0, min(5000, max(len(one) for one in series)), 250):
         for one, run, record in zip(series, runs, records, strict=True):
-            values, _ = advance(record, one.ticks[start : start + 250])
-            assert values.tobytes() == run.values[start : start + 250].tobytes()
+            rows = slice(start, start + 250)
+            values, _ = advance(record, one, rows, capture.settings)
+            assert values.tobytes() == run.values[rows].tobytes()
 
 
 def test_a_block_holds_the_accepted_rows(capture):
     series, run = capture.series[0], capture.runs[0]
     block = compute_features(series, settings=capture.settings)
-    kept = (run.verdicts >= 0) & (run.verdicts < 10)
+    kept = run.accepted
     assert len(block) == kept.sum()
-    assert block.names == tuple(NAMES)
+    assert block.names == available_names(capture.settings) == run.names
     assert block.values.flags.c_contiguous
     assert block.values.tobytes() == run.values[kept].tobytes()
     for name, expected in (
@@ -102,12 +110,65 @@ def test_a_block_holds_the_accepted_rows(capture):
     assert block.bucket_s == capture.settings.bucket_s
 
 
-def test_a_choice_of_columns_has_the_same_bits(walk, run):
-    series = walk(1500)
-    names = ("volatility.ewma", "book.spread", "flow.ofi_5s")
-    block = compute_features(series, settings=FeatureSettings(tick_size=0.01), names=names)
+SCATTERED = ("volatility.ewma", "depth.gap", "book.spread", "aggressor.intensity_5s", "flow.ofi_5s")
+
+
+@pytest.mark.parametrize("names", [SCATTERED, slice(0, 40), slice(40, 90), slice(260, None)])
+def test_a_choice_of_columns_has_the_same_bits(deep_walk, run, everything, names):
+    """A slice stands for columns that stand in a row in the catalogue."""
+    series = deep_walk(1500)
+    series.ticks["close"][700] = np.nan  # a row that is refused
+    whole = run(series, **everything)
+    names = whole.names[names] if isinstance(names, slice) else names
+    block = compute_features(series, settings=FeatureSettings(**everything), names=names)
     assert block.names == names
-    assert block.values.tobytes() == run(series).values[:, column_indices(names)].tobytes()
+    assert len(block) == 1499
+    for name, column in zip(names, block.values.T, strict=True):
+        assert column.tobytes() == whole.column(name)[whole.accepted].tobytes()
+
+
+def test_inputs_that_no_column_reads_change_nothing(deep_walk, run):
+    """Sides and depth are there, and the settings say that they are not to be read."""
+    series = deep_walk(1500)
+    ticks = series.ticks.copy()
+    ticks["buy_volume"] = ticks["sell_volume"] = np.nan
+    plain = type(series)(symbol="", ticks=ticks, rows=series.rows)
+    assert run(series).values.tobytes() == run(plain).values.tobytes()
+    assert run(series, depth_levels=10).values.shape[1] == run(plain).values.shape[1] + 29
+
+
+def test_depth_out_of_order_is_mended_beside_the_series(deep_walk, everything):
+    series = deep_walk(1500)
+    settings = FeatureSettings(**everything)
+    turned = series.depth.copy()
+    turned[::3] = turned[::3, ::-1]
+    shuffled = replace(series, depth=turned.copy())
+    expected = compute_features(series, settings=settings)
+    for _ in range(2):
+        block = compute_features(shuffled, settings=settings)
+        assert block.values.tobytes() == expected.values.tobytes()
+        assert (block.quality.depth_unsorted, expected.quality.depth_unsorted) == (500, 0)
+        assert shuffled.depth.tobytes() == turned.tobytes()
+
+
+def test_depth_in_order_is_not_copied(deep_walk):
+    series = deep_walk(300, missing=0.3)
+    assert mended_series(series) is series
+    late = series.depth.copy()
+    late[-1] = late[-1, ::-1]
+    mended = mended_series(replace(series, depth=late))
+    assert mended.depth.tobytes() == series.depth.tobytes() != late.tobytes()
+
+
+def test_columns_of_depth_and_sides_need_them(deep_walk, everything):
+    series = deep_walk(50)
+    settings = FeatureSettings(**everything)
+    bare = type(series)(symbol="", ticks=series.ticks, rows=series.rows)
+    with pytest.raises(DataError, match=r"depth\.gap"):
+        compute_features(bare, settings=settings, names=["book.spread", "depth.gap"])
+    series.ticks["buy_volume"] = np.nan
+    with pytest.raises(DataError, match=r"liquidity\.kyle_60s"):
+        compute_features(series, settings=settings, names=["liquidity.kyle_60s"])
 
 
 def test_rows_that_are_not_accepted_are_left_out_of_a_block_and_nan_in_a_run(walk, run):
@@ -125,7 +186,7 @@ def test_an_empty_series_gives_an_empty_block(walk):
     series = walk(2)
     empty = type(series)(symbol="X", ticks=series.ticks[:0], rows=series.rows[:0])
     block = compute_features(empty, settings=FeatureSettings())
-    assert block.values.shape == (0, len(NAMES))
+    assert block.values.shape == (0, len(available_names(FeatureSettings())))
 
 
 def test_an_unknown_column_is_refused(walk):

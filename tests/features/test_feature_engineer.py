@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,22 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from alphaseeker import custom_feature, frame_feature
+from alphaseeker.config import Config
 from alphaseeker.errors import ConfigError, DataError, StateError
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.features.custom import define_feature
 from alphaseeker.features.feature_engineer import MicrostructureFeatureEngineer
+from alphaseeker.features.inputs import available_names
+from alphaseeker.features.microprice import fit_microprice
+from alphaseeker.features.settings import fit_settings
+from alphaseeker.market.quality import judge_series
 from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.simulator import simulate
 
 NAMES = [feature.name for feature in FEATURES]
+OFFERED = list(available_names(FeatureSettings()))  # by data without depth and aggressor's side
 CHOICE = ["momentum.return_5s", "book.spread", "book.imbalance"]
 
 
@@ -48,7 +58,7 @@ def fitted(frame):
 def test_one_row_per_row_in_order_whatever_symbol_and_session(frame, fitted):
     features = fitted.transform(frame)
     assert features.index.equals(frame.index)
-    assert features.columns.tolist() == NAMES
+    assert features.columns.tolist() == OFFERED
     assert set(features.dtypes) == {np.dtype(np.float32)}
     for _, group in frame.groupby(["symbol", "session"]):
         alone = fitted.transform(group)
@@ -81,7 +91,7 @@ def test_containers_go_out_as_they_came_in(frame, fitted, tmp_path):
     expected = fitted.transform(frame).to_numpy()
     polars = fitted.transform(pl.from_pandas(frame))
     assert isinstance(polars, pl.DataFrame)
-    assert polars.columns == NAMES
+    assert polars.columns == OFFERED
     assert polars.to_numpy().tobytes() == expected.tobytes()
     path = tmp_path / "ticks.parquet"
     frame.to_parquet(path)
@@ -136,9 +146,64 @@ def test_rows_that_the_gate_does_not_accept_are_nan(walk):
     series.ticks["close"][50] = np.nan
     series.ticks["bid_price"][60] = 10**6
     series.ticks["timestamp"][70] = series.ticks["timestamp"][10]
-    features = MicrostructureFeatureEngineer(families=["book"]).fit_transform([series])
+    names = [n for n in OFFERED if n.startswith("book.") and n != "book.microprice_dev"]
+    features = MicrostructureFeatureEngineer(features=names).fit_transform([series])
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(features).all(axis=1)), [50, 60, 70])
     assert np.isfinite(np.delete(features, [50, 60, 70], axis=0)).all()
+
+
+def test_depth_out_of_order_gives_the_bits_of_the_stream(deep_walk):
+    series = deep_walk(400)
+    series.depth[::2] = series.depth[::2, ::-1]
+    given = series.depth.copy()
+    engineer = MicrostructureFeatureEngineer(families=["depth"])
+    features = engineer.fit_transform([series])
+    assert engineer.transform([series]).tobytes() == features.tobytes()
+    stream = engineer.stream()
+    fields = series.ticks.dtype.names[1:9]
+    for tick, levels, values in zip(series.ticks, series.depth, features, strict=True):
+        named = {name: tick[name] for name in fields}
+        live = stream.update(int(tick["timestamp"]), **named, depth=levels)
+        assert live.tobytes() == values.tobytes()
+    assert np.isfinite(features[-1]).mean() > 0.9
+    assert series.depth.tobytes() == given.tobytes()
+
+
+def test_fit_and_training_fit_the_same_settings_on_rows_that_are_not_all_good():
+    good = simulate(4_000, seed=5, depth_levels=3)
+    ticks, depth = good.ticks.copy(), good.depth.copy()
+    ticks["ask_price"][100:110] *= 1.00333  # off the grid, and in rows that are refused
+    ticks["close"][100:110] = np.nan
+    ticks["bid_price"][200:240] = ticks["ask_price"][200:240] + 1.0
+    ticks["buy_volume"][200:240] = np.nan
+    depth[::2] = depth[::2, ::-1]
+    bad = replace(good, ticks=ticks, depth=depth.copy())
+    engineer = MicrostructureFeatureEngineer().fit([bad])
+    assert bad.depth.tobytes() == depth.tobytes()
+
+    verdicts, _ = judge_series(bad, max_gap_s=900.0, max_jump=0.2)
+    kept = (verdicts >= 0) & (verdicts < 10)
+    assert kept.sum() == 3_950
+    accepted = replace(bad, ticks=ticks[kept], rows=bad.rows[kept], depth=bad.depth[kept])
+    expected = fit_settings([accepted], Config())  # what training fits to
+    assert engineer.settings_ == expected
+    assert expected.microprices
+    assert expected.ofi_weights
+    assert engineer.settings_ != fit_settings([replace(good, ticks=ticks, depth=depth)], Config())
+
+
+def test_the_size_of_the_round_trip_is_the_users(deep_walk):
+    costs = {}
+    for notional in (10_000.0, 100.0):
+        engineer = MicrostructureFeatureEngineer(
+            features=["depth.round_trip_cost"], round_trip_notional=notional
+        )
+        costs[notional] = engineer.fit_transform([deep_walk(300)])
+        assert engineer.settings_.round_trip_notional == notional
+        assert engineer.stream().settings.round_trip_notional == notional
+    default = MicrostructureFeatureEngineer(features=["depth.round_trip_cost"])
+    assert default.fit_transform([deep_walk(300)]).tobytes() == costs[10_000.0].tobytes()
+    assert costs[100.0].tobytes() != costs[10_000.0].tobytes()
 
 
 def test_columns_by_name_family_and_window(frame, fitted):
@@ -166,7 +231,10 @@ def test_fit_reads_the_settings_off_the_training_data(frame):
     given = MicrostructureFeatureEngineer(
         bucket_s=5, tick_size=0.005, max_gap_s=60.0, max_jump=0.1
     ).fit(frame)
-    assert given.settings_ == FeatureSettings(
+    own = [series for series in read_ticks(frame) if series.symbol == "AAA"]
+    tables = fit_microprice(own, 0.005, max_gap_s=60.0)
+    assert given.settings_.microprices["AAA"] == tables  # in ticks of the size given
+    assert replace(given.settings_, microprices={}) == FeatureSettings(
         bucket_s=5.0, tick_size=0.005, max_gap_s=60.0, max_jump=0.1
     )
     features = given.set_params(features=["book.spread_ticks"]).transform(frame)
@@ -228,6 +296,7 @@ def test_in_a_pipeline(frame):
         ({"tick_size": "small"}, "tick_size is 'small'"),
         ({"max_gap_s": -1.0}, "MAX_GAP_S is -1.0"),
         ({"max_jump": 2.0}, "MAX_JUMP is 2.0"),
+        ({"round_trip_notional": 0.0}, "ROUND_TRIP_NOTIONAL is 0.0"),
     ],
 )
 def test_parameters_are_checked_in_fit(frame, parameters, message):
@@ -261,3 +330,65 @@ def test_importing_it_loads_no_heavy_package():
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@custom_feature(state=[("ticks", np.int64)], windows=(5,))
+def tick_number(state, tick, window_s):
+    state.ticks += 1
+    return state.ticks
+
+
+def test_what_the_data_cannot_offer_is_left_out_or_named(frame):
+    engineer = MicrostructureFeatureEngineer()
+    assert engineer.get_feature_names_out().tolist() == NAMES
+    assert engineer.fit(frame).get_feature_names_out().tolist() == OFFERED
+    assert engineer.stream().names == tuple(OFFERED)
+    for choice in ({"families": ["depth"]}, {"features": ["depth.gap"]}):
+        with pytest.raises(DataError, match=r"depth\.\w+.*read columns such as bid_price_2"):
+            MicrostructureFeatureEngineer(**choice).fit_transform(frame)
+    both = MicrostructureFeatureEngineer(families=["book", "aggressor"]).fit(frame)
+    with pytest.raises(DataError, match=r"aggressor\.signed_ratio_5s"):
+        both.transform(frame)
+    sides = frame.assign(buy_volume=1.0, sell_volume=0.0)
+    assert len(both.fit_transform(sides).columns) == 12 + 19
+
+
+def test_custom_features_are_columns_in_batch_and_live(frame):
+    engineer = MicrostructureFeatureEngineer(features=["custom.tick_number_5s", "book.spread"])
+    with pytest.raises(ConfigError, match=r"features holds 'custom\.tick_number_5s'"):
+        engineer.fit(frame)
+    engineer.set_params(custom=[tick_number]).fit(frame)
+    features = engineer.transform(frame)
+    alone = features.loc[(frame["symbol"] == "AAA") & (frame["session"] == "early")]
+    assert alone["custom.tick_number_5s"].tolist() == list(range(1, len(alone) + 1))
+    copied = clone(engineer)
+    assert copied.custom == [tick_number]
+    assert copied.fit_transform(frame).equals(features)
+    assert pickle.loads(pickle.dumps(engineer)).transform(frame).equals(features)
+    stream = engineer.stream()
+    for number, tick in enumerate(walk_of(frame), start=1):
+        assert stream.update(*tick)[0] == number
+    plain = MicrostructureFeatureEngineer().fit(frame)
+    plain.set_params(custom=[tick_number])  # the choice of columns holds at once
+    assert plain.transform(frame).columns[-1] == "custom.tick_number_5s"
+
+
+def walk_of(frame):
+    part = frame[(frame["symbol"] == "AAA") & (frame["session"] == "early")].head(20)
+    fields = ("bid_price", "ask_price", "bid_volume", "ask_volume", "close", "volume")
+    for row in part.itertuples(index=False):
+        yield (row.timestamp.value, *(getattr(row, name) for name in fields))
+
+
+@pytest.mark.parametrize(
+    ("custom", "message"),
+    [
+        ([tick_number, tick_number], "custom.tick_number_5s"),
+        ([tick_number.step], "custom holds <function tick_number"),
+        ([tick_number, frame_feature("tick_number_5s")(len)], "have a column of one name"),
+        ([define_feature("bad", lambda s, t, w: t.no)], "custom feature 'bad' cannot be used"),
+    ],
+)
+def test_custom_features_are_checked_in_fit(frame, custom, message):
+    with pytest.raises(ConfigError, match=message):
+        MicrostructureFeatureEngineer(custom=custom).fit(frame)

@@ -1,12 +1,39 @@
 """The record: its output is the catalogue, and every step writes every column of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES, WINDOWS
-from alphaseeker.features.layout import OUTPUT, RECORD, RING, allocate_session, feature_vector
+from alphaseeker.features.groups import STACKS, SUMS
+from alphaseeker.features.inputs import available_names
+from alphaseeker.features.layout import (
+    LAG_RING,
+    OUTPUT,
+    RECORD,
+    RING,
+    allocate_session,
+    feature_vector,
+)
 from alphaseeker.features.step import tick_step
+from alphaseeker.features.write import WARM
+from alphaseeker.kernels.windows import (
+    BEGIN,
+    CHANGED,
+    CHANGED_LANE,
+    GROUP,
+    LANES,
+    LENGTH,
+    NOTHING,
+    OCCUPIED,
+    PARTIAL,
+    PREFIX,
+    SLOTS,
+    TOTAL,
+    WIDTH,
+)
 
 SETTINGS = FeatureSettings(tick_size=0.01)
 POISON = np.float32(12345.678)
@@ -14,14 +41,25 @@ POISON = np.float32(12345.678)
 
 def feed(records, series):
     vector = feature_vector(records)
-    for tick in series.ticks:
-        tick_step(records, vector, *(tick[name] for name in step_fields(series)))
+    levels = np.empty((len(series), 0, 4)) if series.depth is None else series.depth
+    for tick, depth in zip(series.ticks, levels, strict=True):
+        tick_step(records, vector, depth, *(tick[name] for name in step_fields(series)))
     return vector
+
+
+def offered(settings):
+    """Tell of each column of the catalogue whether the settings offer it."""
+    names = set(available_names(settings))
+    return np.array([feature.name in names for feature in FEATURES])
 
 
 def step_fields(series):
     names = list(series.ticks.dtype.names)
     return ["timestamp", "session"] + [n for n in names if n not in ("timestamp", "session")]
+
+
+def named(mask):
+    return [feature.name for feature, marked in zip(FEATURES, mask, strict=True) if marked]
 
 
 def test_output_is_the_catalogue_in_order():
@@ -45,45 +83,148 @@ def test_feature_vector_is_the_record_itself():
     vector[:] = np.arange(len(vector))
     assert records["out"]["book"]["spread"][0] == 0.0
     last = FEATURES[-1]
-    assert records["out"][last.family][last.signal][0] == len(vector) - 1
+    assert records["out"][last.family][last.signal].ravel()[-1] == len(vector) - 1
 
 
 def test_state_of_a_symbol_fits_its_budget():
     assert RECORD.itemsize <= 512 * 1024
-    assert max(WINDOWS) + 2 < RING
+    assert max(WINDOWS) + 10 < min(RING, OCCUPIED)
+    for ring in (RING, LAG_RING, OCCUPIED):
+        assert ring & (ring - 1) == 0
 
 
 @pytest.mark.parametrize("bucket_s", [1.0, 3.6, 60.0, 900.0])
 def test_windows_of_any_bucket_fit_the_record(bucket_s):
-    clock = allocate_session(FeatureSettings(bucket_s=bucket_s))["clock"]
-    lengths = clock["lengths"][0]
-    assert np.all(lengths <= WINDOWS)
-    assert lengths.tolist() == [int(round(w * 10) // round(bucket_s * 10)) for w in WINDOWS]
+    records = allocate_session(FeatureSettings(bucket_s=bucket_s))
+    tenths = round(bucket_s * 10)
+    for name, group in (SUMS | STACKS).items():
+        lengths = records[name]["lengths"][0]
+        assert lengths.tolist() == [window * 10 // tenths for window in group.windows]
+        assert lengths.sum() <= records[name]["slots"].shape[1]
+    for name in STACKS:
+        ends = records[name]["offsets"][0] + records[name]["lengths"][0]
+        assert np.all(ends[:-1] <= records[name]["offsets"][0, 1:])
+        assert ends[-1] <= records[name]["slots"].shape[1]
+    assert records["clock"]["longest"][0] == 9000 // tenths
+    assert records["trade"]["lag"][0] == np.ceil(5 / bucket_s)
 
 
-def test_the_first_tick_writes_every_column(walk):
-    records = allocate_session(SETTINGS)
+@pytest.mark.parametrize("bucket_s", [1.0, 3.6])
+def test_the_plan_finds_every_array_of_every_group(bucket_s):
+    """What a group's fields are called, the plan knows by its row in the memory."""
+    settings = FeatureSettings(bucket_s=bucket_s, depth_levels=2, aggressor=True)
+    records = allocate_session(settings)
+    memory = records["memory"][0]
+    memory[:] = np.arange(memory.size).reshape(memory.shape)
+    rows = iter(records["plan"][0])
+    taken, nothing = [], set()
+    for number, (name, group) in enumerate(SUMS.items()):
+        field = records[name]
+        for window in range(len(group.windows)):
+            row = next(rows)
+            width = row[WIDTH] * LANES
+            assert row[GROUP] == number
+            assert row[NOTHING] + row[WIDTH] <= len(memory)
+            nothing.add(row[NOTHING].item())
+            assert group.channels <= width < group.channels + LANES
+            at = sum(group.windows[:window]) * width
+            arrays = {
+                row[PARTIAL] * LANES: field["partial"][0],
+                row[PREFIX] * LANES: field["prefix"][0, window],
+                row[TOTAL] * LANES: field["sums"][0, window],
+                row[SLOTS] * LANES: field["slots"].ravel()[at : at + row[LENGTH] * width],
+                row[CHANGED] * LANES + row[CHANGED_LANE]: field["changed"][0, window : window + 1],
+            }
+            for first, array in arrays.items():
+                assert array.tolist() == list(range(first, first + array.size))
+            own = list(arrays.values()) if window == 0 else list(arrays.values())[1:]
+            taken.extend(np.concatenate(own).tolist())
+    assert next(rows, None) is None
+    assert len(set(taken)) == len(taken)  # no two share a number
+    # One place of zeros for all of them, the last of memory, in which nobody writes.
+    (zeros,) = nothing
+    assert max(taken) < zeros * LANES
+    assert np.all(allocate_session(settings)["memory"][0, zeros:] == 0.0)
+
+
+def test_groups_build_their_sums_at_buckets_of_their_own():
+    records = allocate_session(FeatureSettings(depth_levels=2, aggressor=True))
+    plan = records["plan"][0]
+    begins = plan[plan[:, LENGTH] == 300, BEGIN].tolist()
+    assert len(begins) == len(SUMS)
+    begins += [300 * records[name]["stagger"].item() // 8 for name in STACKS]
+    assert len(set(begins)) >= len(begins) - 1  # nine groups share eight places
+
+
+def test_groups_that_the_data_has_nothing_for_are_not_kept_up():
+    for settings, unused in (
+        ({}, {"levels", "sides"}),
+        ({"aggressor": True}, {"levels"}),
+        ({"depth_levels": 2}, {"sides"}),
+        ({"depth_levels": 2, "aggressor": True}, set()),
+    ):
+        plan = allocate_session(FeatureSettings(**settings))["plan"][0]
+        idle = set(plan[plan[:, LENGTH] == 0, GROUP].tolist())
+        assert {list(SUMS)[group] for group in idle} == unused
+
+
+def test_the_first_tick_writes_every_column(deep_walk, everything):
+    records = allocate_session(FeatureSettings(**everything))
     feature_vector(records)[:] = POISON
-    vector = feed(records, walk(1))
+    vector = feed(records, deep_walk(1))
     assert not np.any(vector == POISON)
     known = np.isfinite(vector)
     history = np.array([feature.history_buckets(1.0) for feature in FEATURES])
     np.testing.assert_array_equal(known, history == 0)
 
 
-def test_a_warm_step_writes_every_column(walk):
-    series = walk(4000)
-    records = allocate_session(SETTINGS)
-    warm = type(series)(symbol="", ticks=series.ticks[:-1], rows=series.rows[:-1])
-    vector = feed(records, warm)
-    assert np.all(np.isfinite(vector))
-    last = series.ticks[-1:].copy()
-    last["timestamp"] += 2 * 10**9  # into another bucket
-    last["bid_price"] += 0.05  # and to another mid
-    last["ask_price"] += 0.05
+@pytest.fixture(scope="module")
+def longest(deep_walk):
+    """Ticks for longer than every history, up to the first one after the end of every bar."""
+    series = deep_walk(42_000)
+    end = np.flatnonzero(np.diff(series.ticks["timestamp"] // (900 * 10**9)))[-1] + 1
+    return series, end
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"aggressor": True},
+        {"depth_levels": 2},
+        {"depth_levels": 3, "aggressor": True},
+        {"depth_levels": 5},
+        {"depth_levels": 10, "aggressor": True},
+    ],
+)
+def test_one_warm_step_writes_every_column_of_what_the_settings_offer(
+    longest, everything, rows_of, inputs
+):
+    settings = FeatureSettings(tick_size=0.01, microprices=everything["microprices"], **inputs)
+    whole, end = longest
+    levels = settings.depth_levels
+    series = replace(whole, depth=whole.depth[:, :levels] if levels else None)
+    records = allocate_session(settings)
+    vector = feed(records, rows_of(series, slice(0, end)))
+    wanted = offered(settings)
+    assert named(wanted & ~np.isfinite(vector)) == []
+    assert np.isnan(vector[~wanted]).all()
     vector[:] = POISON
-    feed(records, type(series)(symbol="", ticks=last, rows=series.rows[-1:]))
-    assert np.all(np.isfinite(vector))
-    missed = [feature.name for feature, value in zip(FEATURES, vector, strict=True)
-              if value == POISON]  # fmt: skip
-    assert missed == []
+    # Into another bucket, minute and bar, to another mid, with a trade and other levels.
+    last = rows_of(series, [end])
+    for field in ("bid_price", "ask_price"):
+        last.ticks[field] += 0.05
+    last.ticks["volume"] = last.ticks["buy_volume"] = 1.0
+    last.ticks["sell_volume"] = 0.0
+    feed(records, last)
+    written = vector != POISON
+    assert named(wanted & ~written) == []
+    assert named(wanted & ~np.isfinite(vector)) == []
+    # What is not offered gets no number: no family writes into another one's columns.
+    assert named(~wanted & written & ~np.isnan(vector)) == []
+
+
+def test_every_window_of_sums_is_full_when_the_step_begins_to_skip():
+    """Bars are written with every bucket that closes, whatever else is skipped."""
+    histories = [f.history_buckets(1.0) for f in FEATURES if not f.bar]
+    assert max(histories) <= WARM

@@ -1,5 +1,7 @@
 """How many whole buckets a choice of columns waits for."""
 
+import math
+
 import pytest
 
 from alphaseeker.errors import ConfigError
@@ -23,8 +25,20 @@ NAMES = [feature.name for feature in FEATURES]
         # ... nor does a window that is shorter than a bucket.
         (["flow.ofi_5s", "flow.ofi_300s"], 60.0, 900, 5),
         (["volatility.ewma"], 60.0, 900, 12),
-        (NAMES, 1.0, 900, 901),
-        (NAMES, 60.0, 900, 16),
+        # The memory decides, not the window: these look back over two bars, or fifteen, or sixteen.
+        (["bars.range_300s"], 1.0, 900, 600),
+        (["bars.range_900s"], 1.0, 900, 0),
+        (["bars.range_900s"], 1.0, 1800, 1800),
+        (["bars.atr_60s"], 1.0, 900, 900),
+        (["bars.volume_ratio_60s", "momentum.macd"], 1.0, 900, 0),
+        (["bars.range_60s", "flow.ofi_60s"], 7.0, 900, 8),  # no bar is filled by such buckets
+        # Lags ahead of the memory do not take a column out, but are waited for.
+        (["liquidity.realized_spread_900s"], 1.0, 900, 905),
+        (["trades.vpin_300s"], 1.0, 300, 360),
+        (["trades.vpin_300s"], 7.0, 300, 42 + 9),
+        (NAMES, 1.0, 900, 909),
+        (NAMES, 60.0, 900, 24),
+        (NAMES, 1.0, math.inf, 16 * 900),
     ],
 )
 def test_required_buckets(names, bucket_s, ready_history_s, buckets):

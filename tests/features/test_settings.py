@@ -1,12 +1,23 @@
 """The tick size and the bucket length, read off captures and off prices made by hand."""
 
+from dataclasses import asdict, fields, replace
+
 import numpy as np
 import pytest
 
 from alphaseeker.config import Config
-from alphaseeker.errors import ConfigError
+from alphaseeker.errors import ConfigError, ModelError
 from alphaseeker.features.block import FeatureSettings
-from alphaseeker.features.settings import fit_settings, infer_bucket_s, infer_tick_size
+from alphaseeker.features.integrated_flow import fit_integrated_weights
+from alphaseeker.features.microprice import fit_microprice
+from alphaseeker.features.settings import (
+    fit_settings,
+    infer_bucket_s,
+    infer_tick_size,
+    settings_from_plain,
+)
+from alphaseeker.market.simulator import simulate
+from alphaseeker.model.plain_pickle import decode, encode
 
 FITTED = {
     "usdm_BTCUSDT_quotes": (1.0, 0.1),
@@ -95,3 +106,140 @@ def test_buckets_that_the_record_has_no_room_for_are_refused(bucket_s):
 def test_tick_sizes_that_are_none_are_refused(tick_size):
     with pytest.raises(ConfigError, match="tick_size is"):
         FeatureSettings(tick_size=tick_size)
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Two SIMULATED symbols with depth and the aggressor's side."""
+    return [
+        simulate(3_000, seed=seed, symbol=f"SIMULATED_{seed}", depth_levels=levels)
+        for seed, levels in ((1, 5), (2, 3))
+    ]
+
+
+@pytest.fixture(scope="module")
+def fitted(deep):
+    """What was fitted on them."""
+    return fit_settings(deep, Config())
+
+
+def test_depth_and_sides_count_where_every_series_has_them(deep, fitted):
+    assert (fitted.depth_levels, fitted.aggressor) == (3, True)
+    alone = fit_settings(deep[:1], Config())
+    assert alone.depth_levels == 5
+    ticks = deep[1].ticks.copy()
+    ticks["sell_volume"] = np.nan
+    flat = fit_settings([deep[0], replace(deep[1], ticks=ticks, depth=None)], Config())
+    assert (flat.depth_levels, flat.aggressor, flat.ofi_weights) == (0, False, {})
+
+
+def test_tables_and_weights_are_those_of_each_symbol(deep, fitted):
+    assert list(fitted.microprices) == [one.symbol for one in deep] == list(fitted.ofi_weights)
+    for one in deep:
+        assert fitted.microprices[one.symbol] == fit_microprice([one], 0.01)
+        assert fitted.ofi_weights[one.symbol] == fit_integrated_weights([one], 3, 1.0)
+    first, second = (fitted.microprices[one.symbol] for one in deep)
+    assert first != second
+
+
+def test_a_symbol_with_too_few_ticks_gets_nothing_of_anothers(deep):
+    few = replace(deep[1], ticks=deep[1].ticks[:40], rows=deep[1].rows[:40])
+    settings = fit_settings([deep[0], replace(few, depth=deep[1].depth[:40])], Config())
+    assert set(settings.tick_sizes) == {"SIMULATED_1", "SIMULATED_2"}
+    assert list(settings.microprices) == list(settings.ofi_weights) == ["SIMULATED_1"]
+    for symbol in ("SIMULATED_2", "another one"):
+        assert settings.microprice_of(symbol) is None
+        assert settings.ofi_weights_of(symbol) == [1 / 3] * 3
+    assert settings.microprice_of("SIMULATED_1") == settings.microprices["SIMULATED_1"]
+
+
+def test_the_only_symbol_stands_for_another_name(deep):
+    settings = fit_settings(deep[:1], Config())
+    assert settings.microprice_of("a bot's name") == settings.microprices["SIMULATED_1"]
+    assert settings.ofi_weights_of("a bot's name") == settings.ofi_weights["SIMULATED_1"]
+    assert settings.tick_size_of("a bot's name") == 0.01
+
+
+def test_two_series_of_one_symbol_are_fitted_together(deep):
+    half = len(deep[0]) // 2
+    parts = [
+        replace(deep[0], ticks=deep[0].ticks[rows], rows=deep[0].rows[rows], depth=depth)
+        for rows, depth in (
+            (slice(0, half), deep[0].depth[:half]),
+            (slice(half, None), deep[0].depth[half:]),
+        )
+    ]
+    together = fit_settings(parts, Config())
+    assert together.microprices == {"SIMULATED_1": fit_microprice(parts, 0.01)}
+    assert together.ofi_weights == {"SIMULATED_1": fit_integrated_weights(parts, 5, 1.0)}
+
+
+def test_the_gap_that_ends_a_segment_ends_a_move_too(deep):
+    short = fit_settings(deep, Config().override({"MAX_GAP_S": 0.5}))
+    assert (short.microprices, short.ofi_weights) == ({}, {})
+
+
+def test_settings_come_back_from_a_model_file(fitted):
+    plain = decode(encode(_listed(asdict(fitted))))
+    back = settings_from_plain(plain)
+    assert _listed(asdict(back)) == plain == _listed(asdict(FeatureSettings(**plain)))
+    for symbol in ("SIMULATED_1", "SIMULATED_2"):
+        assert [*map(tuple, back.microprice_of(symbol))] == [*fitted.microprice_of(symbol)]
+        assert tuple(back.ofi_weights_of(symbol)) == fitted.ofi_weights_of(symbol)
+
+
+def _listed(value):
+    """Return nested tuples as lists, as a model file holds them."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"moonphase": 1.0},
+        {"bucket_s": "1"},
+        {"bucket_s": 0.0},
+        {"max_gap_s": float("nan")},
+        {"max_jump": None},
+        {"tick_size": -0.1},
+        {"tick_sizes": [0.1]},
+        {"tick_sizes": {"A": "0.1"}},
+        {"tick_sizes": {1: 0.1}},
+        {"microprices": {"A": []}},
+        {"microprices": {"A": [[0.0] * 9]}},
+        {"microprices": {"A": [[0.0] * 10] * 5}},
+        {"microprices": {"A": [[float("inf")] * 10]}},
+        {"microprices": {"A": [0.0] * 10}},
+        {"microprices": {"A": "0" * 10}},
+        {"ofi_weights": {"A": [0.5, 0.5]}},
+        {"ofi_weights": {"A": [0.5, 0.5, "0"]}},
+        {"ofi_weights": {"A": None}},
+        {"aggressor": 1},
+        {"depth_levels": 1},
+        {"depth_levels": 11},
+        {"depth_levels": 3.0},
+        {"depth_levels": True},
+        {"round_trip_notional": 0.0},
+        {"round_trip_notional": float("inf")},
+    ],
+)
+def test_damaged_settings_are_a_model_error(fitted, damage):
+    with pytest.raises(ModelError, match="settings"):
+        settings_from_plain({**_listed(asdict(fitted)), **damage})
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(FeatureSettings)])
+def test_every_setting_must_be_there(fitted, name):
+    plain = _listed(asdict(fitted))
+    del plain[name]
+    with pytest.raises(ModelError, match=f"settings {name} is missing"):
+        settings_from_plain(plain)
+
+
+def test_a_damaged_value_is_named_and_kept_short(fitted):
+    damage = {"microprices": {"A": [[0.5] * 1_000]}}
+    with pytest.raises(ModelError, match="settings microprices is damaged") as refused:
+        settings_from_plain({**_listed(asdict(fitted)), **damage})
+    assert len(str(refused.value)) < 250

@@ -264,9 +264,9 @@ def test_depth_unsorted_is_mended_and_too_flat_is_refused(engine):
 def test_refuses_fewer_levels_than_the_model_reads(engine):
     engine._pool.serve(dataclasses.replace(engine._pool.model, depth_levels=3))
     two = [[100.0, 1.0, 100.01, 1.0], [99.0, 1.0, 101.0, 1.0]]
-    with pytest.raises(DataError, match=r"depth has 2 levels .* the model reads 3"):
+    with pytest.raises(DataError, match=r"depth has 2 levels .* features in use read 3"):
         engine.predict(tick(0, depth=two), replay=True)
-    with pytest.raises(DataError, match="depth is missing; the model reads 3"):
+    with pytest.raises(DataError, match="depth is missing; the features in use read 3"):
         engine.predict(tick(0), replay=True)
     engine.predict(tick(0, depth=[*two, [98.0, 1.0, 102.0, 1.0]]), replay=True)
 

@@ -65,11 +65,11 @@ def test_probabilities_are_those_of_lightgbm(session, model, market):
 
 def test_cache_gives_the_same_bits(model, market):
     cached, plain = Session("", model), Session("", model, caching=False)
-    frame = market.head(500).copy()
-    # A quote that stands still while time does too: only the volume differs.
-    again = frame.iloc[[-1] * 5].copy()
-    again["volume"] = [1.0, 2.0, 3.0, 4.0, 5.0]
-    rows = [*quotes(frame), *quotes(again)]
+    frame = market.head(500)
+    *_, last = quotes(frame)
+    # What the aggressor bought is all that differs, and the model does not read it.
+    still = [(*last[:6], 0.0, float(bought), 0.0) for bought in range(5)]
+    rows = [*quotes(frame), *still]
     assert [cached.update(*row) for row in rows] == [plain.update(*row) for row in rows]
     assert cached.statistics.cache_hits > 0
     assert plain.statistics.cache_hits == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphaseeker.kernels.ewma import flow_step, level_step
+from alphaseeker.kernels.ewma import fill_weights, flow_step, level_step
 from oracles import kernels as oracle
 
 FIXED = settings(deadline=None, derandomize=True)
@@ -149,3 +149,75 @@ def test_a_long_run_does_not_drift(half_life):
     terms = impulses[last] * weights
     got = compiled_flow_steps(0.0, impulses, elapsed, half_life)
     assert got == pytest.approx(math.fsum(terms), rel=0, abs=1e-9 * math.fsum(np.abs(terms)))
+
+
+# ---- the weights of several averages at once ----------------------------------------------------
+
+HALF_LIVES = (1.0, 5.0, 30.0, 60.0, 300.0, 900.0)
+RATES = math.log(2.0) / np.array(HALF_LIVES)
+# Where the fastest of the averages passes from the series to the exponential.
+TURN = 1.0 / 64.0 / RATES[0]
+
+
+def weights_run(elapsed, rates, out):
+    for i in range(len(elapsed)):
+        fill_weights(out[i], rates, elapsed[i])
+    return out
+
+
+compiled_weights_run = numba.njit(weights_run)
+
+
+def weights_of(elapsed, half_lives=HALF_LIVES, run=compiled_weights_run):
+    elapsed = np.array(elapsed)
+    rates = math.log(2.0) / np.array(half_lives)
+    return run(elapsed, rates, np.full((len(elapsed), len(half_lives)), np.nan))
+
+
+def assert_weights(got, elapsed, half_lives):
+    for row, passed in zip(got, elapsed, strict=True):
+        for weight, half_life in zip(row, half_lives, strict=True):
+            exact = float(1 - oracle.half_life_weight(passed, half_life))
+            assert weight == pytest.approx(exact, rel=1e-15, abs=0), (passed, half_life)
+
+
+def test_weights_on_both_sides_of_the_turn():
+    below, above = np.nextafter(TURN, 0.0), np.nextafter(TURN, 1.0)
+    elapsed = [1e-9, 1e-6, 1e-3, below, TURN, above, 2 * TURN, 0.1, 1.0, 900.0, 86_400.0]
+    assert_weights(weights_of(elapsed), elapsed, HALF_LIVES)
+
+
+@FIXED
+@given(
+    half_lives=st.lists(st.floats(0.1, 3600.0), min_size=1, max_size=9, unique=True).map(sorted),
+    elapsed=st.lists(durations, min_size=1, max_size=5),
+)
+def test_weights_have_all_their_digits(half_lives, elapsed):
+    assert_weights(weights_of(elapsed, half_lives), elapsed, half_lives)
+
+
+def test_weights_rise_with_time_and_fall_with_half_life():
+    elapsed = np.sort(np.concatenate((np.geomspace(1e-6, 100.0, 400), TURN * np.ones(3))))
+    got = weights_of(elapsed)
+    assert np.all(np.diff(got, axis=0) >= 0.0)
+    assert np.all(np.diff(got, axis=1) < 0.0)
+
+
+def test_no_time_weighs_nothing_and_a_long_silence_everything():
+    assert weights_of([0.0]).tolist() == [[0.0] * 6]
+    assert weights_of([1e9]).tolist() == [[1.0] * 6]
+
+
+def test_weights_move_a_level_as_its_step_does():
+    for elapsed in (0.003, 0.4):
+        (weights,) = weights_of([elapsed])
+        for weight, half_life in zip(weights, HALF_LIVES, strict=True):
+            by_step = level_step(0.0, 1.0, elapsed, half_life)
+            assert weight == pytest.approx(by_step, rel=8 * EPSILON, abs=0)
+
+
+def test_weights_from_another_kernel_are_the_same_bits():
+    elapsed = np.random.default_rng(3).exponential(0.05, size=500)
+    assert (elapsed < TURN).any()
+    assert (elapsed > TURN).any()
+    assert weights_of(elapsed, run=weights_run).tobytes() == weights_of(elapsed).tobytes()

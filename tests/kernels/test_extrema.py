@@ -1,4 +1,4 @@
-"""Rolling maxima from one deque against maxima over the kept history; all equal to the bit."""
+"""Two-stack rolling maxima against maxima over the kept history; all equal to the bit."""
 
 import math
 
@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphaseeker.kernels.extrema import rolling_maximum_reset, rolling_maximum_step
+from alphaseeker.kernels.extrema import rolling_maxima_reset, rolling_maxima_step
 from oracles import kernels as oracle
 
 FIXED = settings(deadline=None, derandomize=True)
 LENGTHS = (0, 1, 2, 5, 60)
+STAGGERS = range(8)
 STEPS = 20_000 if numba.config.DISABLE_JIT else 1_000_000
-FIRST_BUCKET = 1_600_000_000
 
 
-def run(values, buckets, heads, tail, maxima, lengths, first, inputs, out):
-    for i in range(len(inputs)):
-        rolling_maximum_step(values, buckets, heads, tail, maxima, lengths, first + i, inputs[i])
+def run(slots, prefix, maxima, positions, lengths, offsets, history, out):
+    for i in range(history.shape[0]):
+        rolling_maxima_step(slots, prefix, maxima, positions, lengths, offsets, history[i])
         out[i] = maxima
 
 
@@ -27,122 +27,143 @@ compiled_run = numba.njit(run)
 
 
 class Maxima:
-    """The arrays of one deque, and the maxima after each value fed."""
+    """The arrays of one set of windows, and the maxima after each bucket fed.
 
-    def __init__(self, lengths=LENGTHS, run=compiled_run):
-        capacity = 1 << int(lengths[-1]).bit_length()
+    The slots begin greater than anything fed: what is read before it was written shows.
+    """
+
+    def __init__(self, lengths=LENGTHS, channels=2, stagger=0, run=compiled_run):
         self.lengths = np.array(lengths, dtype=np.int64)
-        self.values = np.full(capacity, np.nan)
-        self.buckets = np.zeros(capacity, dtype=np.int64)
-        self.heads = np.zeros(len(lengths), dtype=np.int64)
-        self.tail = np.zeros(1, dtype=np.int64)
-        self.maxima = np.full(len(lengths), np.nan)
+        self.offsets = np.concatenate(([0], np.cumsum(self.lengths)[:-1]))
+        self.slots = np.full((max(1, self.lengths.sum()), channels), math.inf)
+        self.prefix = np.full((len(lengths), channels), math.inf)
+        self.maxima = np.full((len(lengths), channels), math.nan)
+        self.positions = np.full(len(lengths), -1)
+        self.stagger = stagger
         self.run = run
+        self.reset()
 
-    def feed(self, inputs, first=FIRST_BUCKET):
-        inputs = np.asarray(inputs, dtype=float)
-        out = np.empty((len(inputs), len(self.lengths)))
+    def feed(self, history):
+        history = np.ascontiguousarray(history, dtype=float)
+        out = np.empty((len(history), *self.maxima.shape))
         self.run(
-            self.values,
-            self.buckets,
-            self.heads,
-            self.tail,
+            self.slots,
+            self.prefix,
             self.maxima,
+            self.positions,
             self.lengths,
-            first,
-            inputs,
+            self.offsets,
+            history,
             out,
         )
         return out
 
+    def reset(self):
+        rolling_maxima_reset(self.prefix, self.positions, self.lengths, self.stagger)
 
-def assert_maxima(out, inputs, lengths):
+
+def assert_maxima(out, history, lengths):
     for w, length in enumerate(lengths):
-        if 0 < length <= len(inputs):
-            expected = oracle.rolling_maxima(inputs, length)
+        if 0 < length <= len(history):
+            expected = oracle.rolling_maxima(history, length)
             assert np.array_equal(out[length - 1 :, w], expected), length
 
 
 def path(shape, rows=500):
+    """Two channels: the shape, and its negation, whose maximum is the minimum of the shape."""
     random = np.random.default_rng(1)
-    return {
+    values = {
         "walk": np.cumsum(random.normal(size=rows)),
         "noise": random.normal(size=rows),
         "ties": random.integers(0, 3, size=rows).astype(float),
         "rising": np.arange(rows, dtype=float),
-        "falling": -np.arange(rows, dtype=float),
         "saw": np.arange(rows) % 61 * -1.0,
         "constant": np.full(rows, -0.0),
     }[shape]
+    return np.column_stack([values, -values])
 
 
-SHAPES = ("walk", "noise", "ties", "rising", "falling", "saw", "constant")
+SHAPES = ("walk", "noise", "ties", "rising", "saw", "constant")
+every_shape = pytest.mark.parametrize("shape", SHAPES)
+every_stagger = pytest.mark.parametrize("stagger", STAGGERS)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_maxima_are_those_of_the_last_buckets(shape):
-    inputs = path(shape)
-    assert_maxima(Maxima().feed(inputs), inputs, LENGTHS)
-
-
-@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 1023])
-def test_windows_around_the_capacity(length):
-    inputs = path("falling", rows=3 * length + 5)
-    assert_maxima(Maxima((length,)).feed(inputs), inputs, (length,))
+@every_shape
+@every_stagger
+def test_maxima_are_those_of_the_last_buckets(shape, stagger):
+    history = path(shape)
+    assert_maxima(Maxima(stagger=stagger).feed(history), history, LENGTHS)
 
 
 @settings(FIXED, max_examples=100)
 @given(
     lengths=st.lists(st.integers(0, 12), min_size=1, max_size=4).map(sorted),
-    inputs=st.lists(
+    stagger=st.sampled_from(STAGGERS),
+    forgotten=st.integers(0, 30),
+    values=st.lists(
         st.one_of(st.integers(-3, 3).map(float), st.floats(allow_nan=False)),
         min_size=1,
         max_size=60,
     ),
 )
-def test_any_lengths_and_any_values(lengths, inputs):
-    assert_maxima(Maxima(lengths).feed(inputs), np.array(inputs), lengths)
+def test_any_lengths_and_any_values(lengths, stagger, forgotten, values):
+    history = np.array(values)[:, None]
+    maxima = Maxima(lengths, channels=1, stagger=stagger)
+    maxima.feed(np.full((forgotten, 1), math.inf))
+    maxima.reset()
+    assert_maxima(maxima.feed(history), history, lengths)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@every_shape
 def test_steps_from_another_kernel_give_the_same_bits(shape):
-    inputs = path(shape, rows=200)
-    assert Maxima(run=run).feed(inputs).tobytes() == Maxima().feed(inputs).tobytes()
+    history = path(shape, rows=200)
+    used, again = Maxima(stagger=5, run=run), Maxima(stagger=5)
+    assert used.feed(history).tobytes() == again.feed(history).tobytes()
 
 
 def test_a_minimum_is_the_maximum_of_the_negated_values():
-    inputs = path("walk")
-    lows = -Maxima((20,)).feed(-inputs)
-    assert lows[19, 0] == inputs[:20].min()
-    assert lows[-1, 0] == inputs[-20:].min()
+    history = path("walk")
+    out = Maxima((20,)).feed(history)
+    assert -out[19, 0, 1] == history[:20, 0].min()
+    assert -out[-1, 0, 1] == history[-20:, 0].min()
 
 
 def test_infinities_leave_with_their_bucket():
-    inputs = np.array([0.0, math.inf, 1.0, -math.inf, -math.inf, -math.inf])
-    out = Maxima((2,)).feed(inputs)
-    assert out[1:, 0].tolist() == [math.inf, math.inf, 1.0, -math.inf, -math.inf]
+    inputs = np.array([[0.0], [math.inf], [1.0], [-math.inf], [-math.inf], [-math.inf]])
+    out = Maxima((2,), channels=1).feed(inputs)
+    assert out[1:, 0, 0].tolist() == [math.inf, math.inf, 1.0, -math.inf, -math.inf]
 
 
 def test_a_window_of_no_bucket_is_passed_over():
     maxima = Maxima((0, 0, 3))
     out = maxima.feed(path("noise"))
     assert np.isnan(out[:, :2]).all()
-    assert maxima.heads[:2].tolist() == [0, 0]
+    assert maxima.positions[:2].tolist() == [0, 0]
     assert_maxima(out, path("noise"), (0, 0, 3))
 
 
-@pytest.mark.parametrize("shape", ["rising", "falling", "noise"])
-@pytest.mark.parametrize("gap", [-100, 0, 10**6])
-def test_a_reset_forgets_all_buckets(shape, gap):
-    used = Maxima()
-    used.feed(path(shape) + 1e9)
-    rolling_maximum_reset(used.heads, used.tail)
-    inputs = path("walk")
-    assert_maxima(used.feed(inputs, FIRST_BUCKET + len(inputs) + gap), inputs, LENGTHS)
+@every_stagger
+@pytest.mark.parametrize("before", [1, 59, 60, 77])
+def test_a_reset_forgets_all_buckets(before, stagger):
+    used = Maxima(stagger=stagger)
+    used.feed(path("noise", rows=before) + 1e9)
+    used.reset()
+    history = path("walk")
+    assert_maxima(used.feed(history), history, LENGTHS)
+
+
+@every_stagger
+def test_a_reset_begins_an_empty_block_at_its_stagger(stagger):
+    maxima = Maxima(stagger=stagger)
+    maxima.feed(path("noise", rows=77))
+    maxima.reset()
+    assert np.all(maxima.prefix == -math.inf)
+    assert maxima.positions.tolist() == [length * stagger // 8 for length in LENGTHS]
 
 
 @pytest.mark.parametrize("shape", ["walk", "saw"])
 def test_a_long_run_stays_exact(shape):
-    inputs = path(shape, rows=STEPS)
+    history = path(shape, rows=STEPS)
     lengths = (5, 60, 300)
-    assert_maxima(Maxima(lengths).feed(inputs), inputs, lengths)
+    out = Maxima(lengths, stagger=2).feed(history)
+    assert_maxima(out[-9_000:], history[-9_000:], lengths)

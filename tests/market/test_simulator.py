@@ -10,6 +10,7 @@ import pytest
 
 from alphaseeker.errors import ConfigError
 from alphaseeker.market.quality import judge_series
+from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.simulator import HORIZON_S, simulate, simulate_frame, simulate_market
 
 compiled = pytest.mark.skipif(
@@ -224,12 +225,61 @@ def test_frame_holds_the_ticks_in_the_file_schema():
         ({"tick_size": 0.0}, "tick_size is 0.0"),
         ({"start_price": 0.5}, "start_price is 0.5; it must be at least 100 ticks"),
         ({"start_ns": 0}, "start_ns is 0"),
+        ({"depth_levels": 1}, "depth_levels is 1; it must be 0, or a whole number from 2 to 10"),
+        ({"depth_levels": 11}, "depth_levels is 11"),
+        ({"depth_levels": 2.0}, "depth_levels is 2.0"),
         ({"tick_size": 0.1, "signal_strength": 0.3}, "on a tick of 0.001 of the price"),
     ],
 )
 def test_wrong_arguments_are_named(change, message):
     with pytest.raises(ConfigError, match=message):
         simulate(**({"rows": 10, "seed": 0} | change))
+
+
+@both_modes
+def test_depth_stands_behind_the_quotes_of_the_same_ticks(mode):
+    plain, deep = (simulate(2_000, seed=9, mode=mode, depth_levels=n) for n in (0, 10))
+    assert plain.depth is None
+    assert deep.ticks.tobytes() == plain.ticks.tobytes()
+    depth = deep.depth
+    assert depth.shape == (2_000, 10, 4)
+    for column, name in enumerate(("bid_price", "bid_volume", "ask_price", "ask_volume")):
+        np.testing.assert_array_equal(depth[:, 0, column], deep.ticks[name])
+    bid_steps, ask_steps = -np.diff(depth[:, :, 0]), np.diff(depth[:, :, 2])
+    for steps in (bid_steps, ask_steps):
+        assert steps.min() == pytest.approx(0.01)
+        assert 0.02 < np.mean(steps > 0.015) < 0.25  # holes
+    assert depth[:, :, 1::2].min() > 0.0
+    again = simulate(2_000, seed=9, mode=mode, depth_levels=10).depth
+    assert again.tobytes() == depth.tobytes()
+    # Nothing is left for the quality gate to mend.
+    _, report = judge_series(deep, max_gap_s=900.0, max_jump=0.2)
+    assert (report.depth_unsorted, report.depth_duplicated) == (0, 0)
+
+
+@compiled
+def test_sizes_behind_the_touch_lean_with_the_signal_less_and_less():
+    market = simulate_market(50_000, seed=2, signal_strength=0.3, depth_levels=4)
+    depth = market.series.depth
+    leans = np.log(depth[:, 1:, 1] / depth[:, 1:, 3])
+    known = [np.corrcoef(leans[:, level], market.signal)[0, 1] for level in range(3)]
+    assert known[0] > known[1] > known[2] > 0.02
+
+
+def test_no_bid_stands_at_zero():
+    series = simulate(
+        50_000, seed=4, tick_size=0.01, start_price=1.0, signal_strength=0.0, depth_levels=10
+    )
+    # Levels that would stand below the smallest price are absent, price and size.
+    prices, sizes = series.depth[:, :, 0], series.depth[:, :, 1]
+    assert not (prices <= 0.0).any()
+    np.testing.assert_array_equal(np.isnan(prices), np.isnan(sizes))
+
+
+def test_a_frame_with_depth_reads_as_it_was():
+    frame = simulate_frame(60, seed=6, depth_levels=3)
+    series = read_ticks(frame)[0]
+    np.testing.assert_array_equal(series.depth, simulate(60, seed=6, depth_levels=3).depth)
 
 
 def test_single_row():

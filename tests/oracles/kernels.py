@@ -58,49 +58,46 @@ def window_sums(history, length):
     return np.array(sums), np.array(sizes)
 
 
-def moments(values):
-    """Return count, mean and sum of squared deviations, rounded once from exact numbers."""
+def deviation_sums(values, reference, last_x):
+    """Return the sums of d = value - reference, of d^2 and of x d, x one more a value.
+
+    The last value has x = ``last_x``. The sum of the sizes of all x d comes fourth.
+    """
+    exact = [Fraction(value) - Fraction(reference) for value in values]
+    first_x = last_x - len(exact) + 1
+    products = [x * d for x, d in enumerate(exact, start=first_x)]
+    sums = (sum(exact), sum(d * d for d in exact), sum(products), sum(map(abs, products)))
+    return tuple(map(float, sums))
+
+
+def deviation(values):
+    """Return the standard deviation, ddof 0."""
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / len(exact)
-    return len(exact), float(mean), float(sum((value - mean) ** 2 for value in exact))
+    return math.sqrt(sum((value - mean) ** 2 for value in exact) / len(exact))
 
 
-def pair_moments(x, y):
-    """Return count, the two means, and the sums xx, yy and xy of the products of deviations."""
-    if len(x) == 0:
-        return np.zeros(6)
-    exact_x = [Fraction(value) for value in x]
-    exact_y = [Fraction(value) for value in y]
-    mean_x = sum(exact_x) / len(exact_x)
-    mean_y = sum(exact_y) / len(exact_y)
-    products = sum((a - mean_x) * (b - mean_y) for a, b in zip(exact_x, exact_y, strict=True))
-    xx, yy = moments(x)[2], moments(y)[2]
-    return np.array([len(exact_x), float(mean_x), float(mean_y), xx, yy, float(products)])
+def score(values):
+    """Return how many standard deviations the last value lies above the mean of all.
+
+    0 where all are equal.
+    """
+    exact = [Fraction(value) for value in values]
+    mean = sum(exact) / len(exact)
+    spread = deviation(values)
+    return float(exact[-1] - mean) / spread if spread else 0.0
 
 
-def slope(x, y):
-    """Return the slope of the least-squares line by the normal equations; 0 where x is constant."""
-    n = len(x)
-    exact_x = [Fraction(value) for value in x]
-    exact_y = [Fraction(value) for value in y]
-    sum_x, sum_y = sum(exact_x), sum(exact_y)
-    numerator = n * sum(a * b for a, b in zip(exact_x, exact_y, strict=True)) - sum_x * sum_y
-    denominator = n * sum(a * a for a in exact_x) - sum_x**2
-    return float(numerator / denominator) if denominator else 0.0
-
-
-def covariance(x, y):
-    """Return the mean of the products less the product of the means."""
-    n = len(x)
-    if n == 0:
-        return 0.0
-    exact_x = [Fraction(value) for value in x]
-    exact_y = [Fraction(value) for value in y]
-    products = sum(a * b for a, b in zip(exact_x, exact_y, strict=True))
-    return float(products / n - sum(exact_x) / n * (sum(exact_y) / n))
+def slope(values):
+    """Return the rise a step of the least-squares line, by the normal equations."""
+    n = len(values)
+    exact = [Fraction(value) for value in values]
+    sum_x = sum(range(n))
+    numerator = n * sum(x * y for x, y in enumerate(exact)) - sum_x * sum(exact)
+    return float(numerator / (n * sum(x * x for x in range(n)) - sum_x**2))
 
 
 def rolling_maxima(values, length):
-    """Return the maximum of the last ``length`` values at each place that has so many."""
-    windows = np.lib.stride_tricks.sliding_window_view(np.asarray(values), length)
-    return windows.max(axis=1)
+    """Return the maximum of the last ``length`` rows at each place that has so many."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.asarray(values), length, axis=0)
+    return windows.max(axis=-1)

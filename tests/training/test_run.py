@@ -7,14 +7,17 @@ from numpy.testing import assert_array_equal
 
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
-from alphaseeker.errors import DataError
+from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.inference.signal import Reason
+from alphaseeker.market.simulator import simulate_frame
 from alphaseeker.model.artifact import load_artifact
 from alphaseeker.model.backends import choose_predictor
 from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.training import run as training_run
 from alphaseeker.training.evaluation import evaluation_rows
 from alphaseeker.training.run import blocks_of, evaluate_source, judge_source, train_source
+from ticks import deep_ticks
 
 QUICK = {"num_boost_round": 15, "TRADE_WITHOUT_EDGE": True}
 
@@ -52,7 +55,8 @@ def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, 
     position = {number: index for index, number in enumerate(block.row[chosen].tolist())}
     first = int((stamps < start).sum())
     seen = 0
-    for number, row in enumerate(later.to_dict("records"), start=first + 1):
+    rows = deep_ticks(later) if "bid_price_2" in later else later.to_dict("records")
+    for number, row in enumerate(rows, start=first + 1):
         answer = engine.predict(row, replay=True)
         index = position.get(number)
         if index is None:
@@ -119,3 +123,79 @@ def test_symbols_train_as_one_model(captures, tmp_path):
     assert set(artifact.training["symbols"]) == set(frame["symbol"])
     assert not [n for n in artifact.feature_names if n.endswith(("_5s", "_30s"))]
     assert outcome["results"]["test_size"] > 100
+
+
+class Fitted(Exception):
+    """Stops a training where its settings are fitted."""
+
+
+def fitted_settings(frame, config, monkeypatch):
+    """Return the feature settings that training on ``frame`` begins with."""
+    settings = []
+
+    def stop(judged, found):
+        settings.append(found)
+        raise Fitted
+
+    monkeypatch.setattr(training_run, "blocks_of", stop)
+    with pytest.raises(Fitted):
+        train_source(frame, config)
+    return settings[0]
+
+
+def test_no_setting_is_fitted_on_rows_after_the_training_part(deep_market, monkeypatch):
+    config = load_config(None, QUICK)
+    before = fitted_settings(deep_market, config, monkeypatch)
+    assert (before.depth_levels, before.aggressor) == (5, True)
+    assert before.microprices
+    assert before.ofi_weights
+    other = simulate_frame(len(deep_market), seed=99, tick_size=0.05, depth_levels=5)
+    stamps = deep_market["timestamp"]
+    columns = [name for name in other if name not in ("timestamp", "symbol", "session")]
+    # The training part ends before six tenths of the time.
+    later = np.arange(len(stamps)) >= 0.6 * len(stamps)
+    changed = deep_market.copy()
+    changed.loc[later, columns] = other.loc[later, columns]
+    assert fitted_settings(changed, config, monkeypatch) == before
+    changed.loc[later, ["buy_volume", "sell_volume", *columns[-16:]]] = np.nan
+    assert fitted_settings(changed, config, monkeypatch) == before
+    changed = deep_market.copy()
+    changed.loc[~later, columns] = other.loc[~later, columns]
+    assert fitted_settings(changed, config, monkeypatch) != before
+
+
+def test_refused_rows_are_left_out_of_the_fit_with_their_depth(deep_market, monkeypatch):
+    config = load_config(None, {**QUICK, "MAX_BAD_RATIO": 0.1})
+    bad = deep_market.copy()
+    rows = bad.index % 50 == 7
+    bad.loc[rows, "close"] = np.nan
+    kept = fitted_settings(deep_market[~rows], config, monkeypatch)
+    assert fitted_settings(bad, config, monkeypatch) == kept
+
+
+def test_a_file_holds_what_was_fitted(deep_trained, deep_market, monkeypatch):
+    artifact = load_artifact(deep_trained)
+    fitted = fitted_settings(deep_market, load_config(), monkeypatch)
+    assert artifact.settings["depth_levels"] == fitted.depth_levels
+    for name in ("microprices", "ofi_weights"):
+        for symbol, numbers in getattr(fitted, name).items():
+            assert_array_equal(artifact.settings[name][symbol], numbers)
+
+
+def test_evaluating_needs_what_the_model_reads_and_no_more(deep_trained, deep_market):
+    artifact = load_artifact(deep_trained)
+    poor = deep_market.drop(columns=[name for name in deep_market if name[-1].isdigit()])
+    with pytest.raises(DataError, match=r"depth of 'SIMULATED' has no levels, 5 are .*depth\."):
+        evaluate_source(artifact, poor, load_config())
+    config = load_config(None, {**QUICK, "families": ["book", "momentum"]})
+    plain = train_source(deep_market, config).artifact
+    assert plain.settings["depth_levels"] == 5
+    whole, part = (evaluate_source(plain, data, config) for data in (deep_market, poor))
+    assert part == whole
+    assert whole["log_loss"] == plain.metrics["log_loss"]
+
+
+def test_a_family_that_the_data_do_not_offer_is_refused_by_name(market):
+    config = load_config(None, {**QUICK, "families": ["book", "depth"]})
+    with pytest.raises(ConfigError, match="'depth', whose columns the data do not offer"):
+        train_source(market, config)

@@ -2,158 +2,183 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
-
-from alphaseeker._jit import kernel
-from alphaseeker.features.layout import (
-    ASK_DOWN,
-    BID_UP,
-    DEPTH,
-    MOVED,
-    OFI_ASK,
-    OFI_BID,
-    PATH,
-    PRODUCT,
-    PRODUCT_ABS,
-    RETURN_1,
-    RETURN_2,
-    RETURN_3,
-    RETURN_4,
-    RETURN_UP,
-    RING,
+from alphaseeker._jit import inlined
+from alphaseeker.features.families.aggressor import begin_sides
+from alphaseeker.features.families.bars import begin_bars, close_bars
+from alphaseeker.features.families.flow import close_flow
+from alphaseeker.features.families.liquidity import close_liquidity
+from alphaseeker.features.families.momentum import close_strength
+from alphaseeker.features.families.trades import begin_trades, close_trades
+from alphaseeker.features.families.volatility import close_returns
+from alphaseeker.features.groups import (
+    HIGH,
+    LOG_DEPTH,
+    LOG_VOLUME,
+    LOW,
+    MID,
+    MOVE,
+    SPREAD,
+    VOLUME,
 )
-from alphaseeker.kernels.extrema import rolling_maximum_reset, rolling_maximum_step
-from alphaseeker.kernels.regression import rolling_pairs_reset, rolling_pairs_step
+from alphaseeker.features.layout import RING
+from alphaseeker.kernels.deviations import rolling_deviations_reset, rolling_deviations_step
+from alphaseeker.kernels.extrema import rolling_maxima_reset, rolling_maxima_step
 from alphaseeker.kernels.windows import window_sums_reset, window_sums_step
 
 __all__ = ["advance_clock", "begin_segment"]
 
-LAMBDA = 0.94  # RiskMetrics (1996)
+
+@inlined
+def _clear_flows(rec: Any) -> None:
+    """Begin a bucket: what collects during it begins at nothing, the rest is set at its end."""
+    rec.flow.partial[:] = 0.0
+    rec.trades.partial[:] = 0.0
+    rec.levels.partial[:] = 0.0
+    rec.sides.partial[:] = 0.0
 
 
-@kernel
-def begin_segment(rec: Any, timestamp: int, mid: float) -> None:
-    """Forget everything: ``timestamp`` is the first of a segment, with its mid."""
+@inlined
+def _begin_windows(rec: Any) -> None:
+    """Forget the buckets of every group."""
+    _clear_flows(rec)
+    window_sums_reset(rec.memory[:], rec.plan[:], rec.occupied[:])
+    extrema = rec.extrema
+    rolling_maxima_reset(extrema.prefix, extrema.positions, extrema.lengths, extrema.stagger)
+    group = rec.deviations
+    quote = rec.quote
+    group.partial[MID] = quote.mid
+    group.partial[SPREAD] = quote.spread
+    group.partial[LOG_DEPTH] = quote.log_depth
+    group.partial[LOG_VOLUME] = 0.0
+    rolling_deviations_reset(
+        group.prefix,
+        group.references,
+        group.positions,
+        group.lengths,
+        group.stagger,
+        group.partial,
+    )
+    rec.state.levels[:] = math.nan
+
+
+@inlined
+def begin_segment(rec: Any, timestamp: int) -> None:
+    """Forget everything: ``timestamp`` is the first of a segment, whose quote stands already."""
     clock = rec.clock
     clock.segments += 1
     clock.timestamp = timestamp
     clock.first_bucket = timestamp // clock.bucket_ns
     clock.bucket = clock.first_bucket
     clock.seen = 0
+    clock.minute = -1
     quote = rec.quote
-    quote.mid = mid
-    quote.log_mid = np.log(mid)
     quote.changed = timestamp
     quote.mid_changed = timestamp
-    buckets = rec.buckets
-    buckets.partial[:] = 0.0
-    window_sums_reset(buckets.prefix, buckets.positions)
+    _begin_windows(rec)
     before = (clock.bucket - 1) & (RING - 1)
-    buckets.mids[before] = mid
-    buckets.log_mids[before] = quote.log_mid
-    buckets.last_return = 0.0
-    rolling_pairs_reset(rec.pairs.prefix, rec.pairs.positions)
-    rolling_maximum_reset(rec.highs.heads, rec.highs.tail)
-    rolling_maximum_reset(rec.lows.heads, rec.lows.tail)
-    rolling_maximum_reset(rec.moves.heads, rec.moves.tail)
+    rec.rings.mids[before] = quote.mid
+    rec.rings.log_mids[before] = quote.log_mid
+    averages = rec.averages
+    averages.mids[:] = quote.mid
+    averages.imbalances[:] = quote.imbalance
+    averages.flows[:] = 0.0
+    averages.buys[:] = 0.0
+    averages.sells[:] = 0.0
+    averages.gains[:] = 0.0
+    averages.losses[:] = 0.0
+    averages.variance = 0.0
+    averages.variance_count = 0
     state = rec.state
-    state.flow_fast = 0.0
-    state.flow_slow = 0.0
-    state.high = mid
-    state.low = mid
-    state.mid_averages[:] = mid
+    state.high = quote.mid
+    state.low = quote.mid
+    state.last_return = 0.0
     state.run_length = 0
-    state.variance = 0.0
-    state.variance_count = 0
+    begin_trades(rec, quote.close)
+    begin_sides(rec)
+    begin_bars(rec, quote.mid)
 
 
-@kernel
+@inlined
+def _close_series(rec: Any) -> None:
+    """Take the values at the end of the bucket into the deviations."""
+    group = rec.deviations
+    quote = rec.quote
+    state = rec.state
+    values = group.partial
+    volume = rec.trades.partial[VOLUME]
+    values[MID] = quote.mid
+    values[SPREAD] = quote.spread
+    values[LOG_DEPTH] = quote.log_depth
+    values[LOG_VOLUME] = math.log1p(volume) if volume > 0.0 else 0.0
+    for series in range(values.shape[0]):
+        if values[series] != state.levels[series]:
+            state.levels[series] = values[series]
+            state.level_since[series] = rec.clock.bucket
+    rolling_deviations_step(
+        group.slots,
+        group.prefix,
+        group.references,
+        group.sums,
+        group.positions,
+        group.lengths[: group.count],
+        group.offsets,
+        values[: group.width],
+    )
+
+
+@inlined
+def _close_extrema(rec: Any, change: float) -> None:
+    group = rec.extrema
+    group.partial[HIGH] = rec.state.high
+    group.partial[LOW] = -rec.state.low
+    group.partial[MOVE] = abs(change)
+    rolling_maxima_step(
+        group.slots,
+        group.prefix,
+        group.sums,
+        group.positions,
+        group.lengths[: group.count],
+        group.offsets,
+        group.partial[: group.width],
+    )
+
+
+@inlined
 def _close_bucket(rec: Any) -> None:
     """Close the bucket in progress and open the next, with the quote carried into it."""
     clock = rec.clock
     quote = rec.quote
-    buckets = rec.buckets
-    state = rec.state
+    rings = rec.rings
     here = clock.bucket & (RING - 1)
     before = (clock.bucket - 1) & (RING - 1)
-    change = quote.log_mid - buckets.log_mids[before]
-    path = abs(quote.mid - buckets.mids[before])
-    buckets.mids[here] = quote.mid
-    buckets.log_mids[here] = quote.log_mid
+    change = quote.log_mid - rings.log_mids[before]
+    move = quote.mid - rings.mids[before]
+    price_change = quote.close - rec.trade.bucket_close
+    rings.mids[here] = quote.mid
+    rings.log_mids[here] = quote.log_mid
 
-    partial = buckets.partial
-    square = change * change
-    product = change * buckets.last_return
-    partial[DEPTH] = 0.5 * (quote.bid_volume + quote.ask_volume)
-    partial[RETURN_1] = change
-    partial[RETURN_2] = square
-    partial[RETURN_3] = square * change
-    partial[RETURN_4] = square * square
-    partial[RETURN_UP] = square if change > 0.0 else 0.0
-    partial[PRODUCT] = product
-    partial[PRODUCT_ABS] = abs(product)
-    partial[MOVED] = 1.0 if change != 0.0 else 0.0
-    partial[PATH] = path
-    buckets.last_return = change
-    window_sums_step(
-        buckets.slots,
-        buckets.prefix,
-        buckets.sums,
-        buckets.positions,
-        clock.lengths,
-        clock.offsets,
-        partial,
-    )
-    # Only the flows collect during a bucket; the rest is written when it closes.
-    partial[OFI_BID] = 0.0
-    partial[OFI_ASK] = 0.0
-    partial[BID_UP] = 0.0
-    partial[ASK_DOWN] = 0.0
-
-    rolling_pairs_step(
-        rec.pairs.slots,
-        rec.pairs.prefix,
-        rec.pairs.moments,
-        rec.pairs.positions,
-        clock.lengths,
-        clock.offsets,
-        float(clock.bucket - clock.first_bucket),
-        quote.mid,
-    )
-    _push_maximum(rec.highs, clock, state.high)
-    _push_maximum(rec.lows, clock, -state.low)
-    _push_maximum(rec.moves, clock, abs(change))
-    state.high = quote.mid
-    state.low = quote.mid
-
-    # The first bucket began before it was watched: its return is not a whole bucket's.
+    close_flow(rec)
+    close_returns(rec, move, change)
+    _close_extrema(rec, change)
+    _close_series(rec)
+    close_bars(rec)
+    close_liquidity(rec, move, change, price_change)
+    close_trades(rec, price_change)
+    window_sums_step(rec.memory[:], rec.plan[:], rec.occupied[:], clock.bucket)
+    _clear_flows(rec)
+    rec.state.high = quote.mid
+    rec.state.low = quote.mid
+    # The first bucket began before it was watched.
     if clock.bucket > clock.first_bucket:
-        if state.variance_count == 0:
-            state.variance = square
-        else:
-            state.variance = LAMBDA * state.variance + (1.0 - LAMBDA) * square
-        state.variance_count += 1
+        close_strength(rec, move)
         clock.seen += 1
     clock.bucket += 1
 
 
-@kernel
-def _push_maximum(deque: Any, clock: Any, value: float) -> None:
-    rolling_maximum_step(
-        deque.values,
-        deque.buckets,
-        deque.heads,
-        deque.tail,
-        deque.maxima,
-        clock.lengths,
-        clock.bucket,
-        value,
-    )
-
-
-@kernel
+@inlined
 def advance_clock(rec: Any, timestamp: int) -> bool:
     """Close every bucket that ended before ``timestamp``; say whether there was one."""
     bucket = timestamp // rec.clock.bucket_ns

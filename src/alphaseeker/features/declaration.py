@@ -29,10 +29,10 @@ class Feature:
     window_s
         Window, half-life or length of the bar in seconds; 0 for a signal of the present tick.
     memory_s
-        Seconds of history: the window, or several of it. Whole buckets that do not fill a bucket
-        more are cut off, as the kernels cut a window. A column whose memory is longer than
-        ``READY_HISTORY_S`` does not hold the signal back; the lags below do not count there, or 60
-        seconds of a lag would take a column of 900 seconds out of it.
+        Seconds of history: the window, or several of it. What does not fill a whole bucket more
+        is cut off, as the kernels cut a window, unless ``rounded_up``. A column whose memory is
+        longer than ``READY_HISTORY_S`` does not hold the signal back; the lags below do not count
+        there, or 60 seconds of a lag would take a column of 900 seconds out of it.
     shortest_s
         The shortest window that enters the formula.
     lag_s
@@ -48,6 +48,12 @@ class Feature:
         settings say that the data has them, else the tick rule).
     levels
         Levels of depth that the data must have on each side, the best one included; 0 for none.
+    rounded_up
+        The memory takes a whole bucket for what is left of it: a custom column is promised all its
+        seconds.
+    fitted
+        The values rest on estimates from the training part. On the rows of that part the column
+        knows what came after them, and what it is worth shows on later rows only.
     formula, source
         In the notation of ``docs/features.md``; author and year.
     """
@@ -66,6 +72,8 @@ class Feature:
     levels: int
     formula: str
     source: str
+    rounded_up: bool = False
+    fitted: bool = False
 
     @property
     def history_s(self) -> int:
@@ -75,7 +83,8 @@ class Feature:
     def history_buckets(self, bucket_s: float) -> int | None:
         """Return the whole buckets of ``bucket_s`` seconds that the column needs.
 
-        The memory is rounded down to whole buckets, ``lag_s`` up, and ``lag_buckets`` is added.
+        The memory is rounded down to whole buckets (up where ``rounded_up``), ``lag_s`` up, and
+        ``lag_buckets`` is added.
         None where a window is shorter than a bucket, or where buckets do not fill a bar: such a
         column is never finite.
         """
@@ -84,7 +93,9 @@ class Feature:
             return None
         if self.bar and self.window_s * NANOSECONDS % bucket_ns:
             return None
-        memory = self.memory_s * NANOSECONDS // bucket_ns
+        memory, rest = divmod(self.memory_s * NANOSECONDS, bucket_ns)
+        if self.rounded_up and rest:
+            memory += 1
         lag = -(-self.lag_s * NANOSECONDS // bucket_ns)
         return memory + lag + self.lag_buckets
 
@@ -111,6 +122,7 @@ class Signal:
     bar: bool = False
     inputs: tuple[str, ...] = ()
     levels: int = 0
+    fitted: bool = False
 
     def features(self) -> Iterator[Feature]:
         """Yield the columns in the order in which the kernels write them."""
@@ -131,4 +143,5 @@ class Signal:
                 levels=self.levels,
                 formula=self.formula,
                 source=self.source,
+                fitted=self.fitted,
             )

@@ -18,33 +18,27 @@ from alphaseeker._jit import allocate_record
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES, SIGNALS, WINDOWS
 from alphaseeker.features.declaration import NANOSECONDS
+from alphaseeker.features.declared.bars import BAR_WINDOWS
+from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
+from alphaseeker.features.groups import STACKS, group_fields, set_windows, with_memory
+from alphaseeker.features.microprice import MAX_SPREADS, MICROPRICE_BINS, microprice_array
+from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.market.gate import GATE, set_limits
 
-__all__ = ["RECORD", "allocate_session", "feature_vector"]
+__all__ = ["NO_LEVELS", "RECORD", "allocate_session", "feature_vector"]
 
-N_WINDOWS = len(WINDOWS)
-LONGEST = WINDOWS[-1]
-RING = 1024  # power of two above LONGEST: mids at bucket ends, and the deques of the extrema
-OFFSETS = np.concatenate(([0], np.cumsum(WINDOWS)[:-1])).astype(np.int64)
+RING = 1024  # power of two above the longest window: mids at bucket ends
+LAG_S = 5  # of the realised spread and the price impact
+BULK_HALF_LIFE_S = 60  # of the variance that volume is classified by
+LAG_RING = 8  # power of two above the lag in the shortest buckets
 
-# Channels of the bucket sums.
-(
-    OFI_BID,
-    OFI_ASK,
-    BID_UP,
-    ASK_DOWN,
-    DEPTH,
-    RETURN_1,
-    RETURN_2,
-    RETURN_3,
-    RETURN_4,
-    RETURN_UP,
-    PRODUCT,
-    PRODUCT_ABS,
-    MOVED,
-    PATH,
-) = range(14)
-N_CHANNELS = 14
+# Half-lives that EWMAs by elapsed time decay with, in seconds, in rising order.
+HALF_LIVES = WINDOWS
+RATES = tuple(float(np.log(2.0)) / half_life for half_life in HALF_LIVES)
+
+BAR_COLUMNS = 9  # of a closed bar
+
+NO_LEVELS = np.empty((0, 4))  # the depth of a tick without depth
 
 
 def _aligned(fields: list[Any]) -> np.dtype[Any]:
@@ -54,14 +48,14 @@ def _aligned(fields: list[Any]) -> np.dtype[Any]:
 CLOCK = _aligned(
     [
         ("bucket_ns", np.int64),
-        ("lengths", np.int64, (N_WINDOWS,)),  # whole buckets a window
-        ("offsets", np.int64, (N_WINDOWS,)),  # where a window's slots begin
-        ("longest", np.int64),
+        ("longest", np.int64),  # whole buckets of the longest window
         ("segments", np.int64),  # resets so far
-        ("timestamp", np.int64),  # of the last tick
+        ("timestamp", np.int64),  # up to which time has been accounted for
         ("first_bucket", np.int64),
         ("bucket", np.int64),  # the one in progress
         ("seen", np.int64),  # whole buckets behind it
+        ("minute", np.int64),  # of the present tick, since 1970
+        ("bars", np.int64),  # time frames; see ``groups`` on such counts
     ]
 )
 QUOTE = _aligned(
@@ -70,53 +64,113 @@ QUOTE = _aligned(
         ("ask_price", np.float64),
         ("bid_volume", np.float64),
         ("ask_volume", np.float64),
+        ("close", np.float64),
         ("mid", np.float64),
         ("log_mid", np.float64),
-        ("changed", np.int64),  # when any of the four last changed
+        ("spread", np.float64),  # as decimal as the mid
+        ("log_depth", np.float64),
+        ("imbalance", np.float64),
+        ("sign", np.float64),  # of the imbalance
+        ("changed", np.int64),  # when any of prices and sizes last changed
         ("mid_changed", np.int64),
     ]
 )
-BUCKETS = _aligned(
+RINGS = _aligned(
     [
-        ("partial", np.float64, (N_CHANNELS,)),  # of the bucket in progress; flows only
-        ("slots", np.float64, (int(sum(WINDOWS)), N_CHANNELS)),
-        ("prefix", np.float64, (N_WINDOWS, N_CHANNELS)),
-        ("sums", np.float64, (N_WINDOWS, N_CHANNELS)),
-        ("positions", np.int64, (N_WINDOWS,)),
         ("mids", np.float64, (RING,)),  # at bucket ends
         ("log_mids", np.float64, (RING,)),
-        ("last_return", np.float64),
+        # Of the buckets whose trades wait to be judged:
+        ("effective", np.float64, (LAG_RING,)),  # sum of 2 eps (p - m') / m'
+        ("pressure", np.float64, (LAG_RING,)),  # sum of 2 eps / m'
+        ("signs", np.float64, (LAG_RING,)),  # sum of 2 eps
+        ("trades", np.float64, (LAG_RING,)),
     ]
 )
-PAIRS = _aligned(
+AVERAGES = _aligned(
     [
-        ("slots", np.float64, (int(sum(WINDOWS)), 6)),
-        ("prefix", np.float64, (N_WINDOWS, 6)),
-        ("moments", np.float64, (N_WINDOWS, 6)),
-        ("positions", np.int64, (N_WINDOWS,)),
+        ("rates", np.float64, (len(HALF_LIVES),)),
+        ("weights", np.float64, (len(HALF_LIVES),)),  # 1 - 2^(-elapsed / half-life)
+        ("elapsed_ns", np.int64),  # that the weights are of
+        ("mids", np.float64, (len(HALF_LIVES),)),
+        ("imbalances", np.float64, (len(HALF_LIVES),)),
+        ("flows", np.float64, (len(HALF_LIVES),)),
+        ("buys", np.float64, (len(HALF_LIVES),)),
+        ("sells", np.float64, (len(HALF_LIVES),)),
+        ("gains", np.float64, (len(MOMENTUM_WINDOWS),)),  # Wilder's, by window
+        ("losses", np.float64, (len(MOMENTUM_WINDOWS),)),
+        ("variance", np.float64),
+        ("variance_count", np.int64),
     ]
 )
-MAXIMUM = _aligned(
+TRADE = _aligned(
     [
-        ("values", np.float64, (RING,)),
-        ("buckets", np.int64, (RING,)),
-        ("heads", np.int64, (N_WINDOWS,)),
-        ("tail", np.int64, (1,)),
-        ("maxima", np.float64, (N_WINDOWS,)),
+        ("sign", np.float64),  # of the last trade
+        ("bucket_close", np.float64),  # last trade at the end of the bucket before
+        ("bucket_change", np.float64),  # its change over that bucket
+        ("bulk_variance", np.float64),
+        ("bulk_count", np.int64),
+        ("bulk_weight", np.float64),
+        ("bulk_lag", np.int64),  # buckets that the variance looks back
+        ("lag", np.int64),  # buckets until a trade is judged
+        # Of the bucket in progress, per trade:
+        ("effective", np.float64),
+        ("pressure", np.float64),
+        ("signs", np.float64),
+        # Sizes by the aggressor:
+        ("mean_size", np.float64),
+        ("sizes", np.int64),
+    ]
+)
+BAR = _aligned(
+    [
+        ("length", np.int64),  # buckets; 0 where a bar is no whole number of them
+        ("open", np.float64),
+        ("log_open", np.float64),
+        ("high", np.float64),  # over the closed buckets of the bar in progress
+        ("low", np.float64),
+        ("volume", np.float64),
+        ("whole", np.int64),  # bars so far
+        ("mean_volume", np.float64),
+        ("true_range", np.float64),
+        ("columns", np.float32, (BAR_COLUMNS,)),  # of the last closed bar
+    ]
+)
+MACD = _aligned(
+    [
+        ("fast", np.float64),
+        ("slow", np.float64),
+        ("signal", np.float64),
+        ("columns", np.float32, (2,)),
     ]
 )
 STATE = _aligned(
     [
-        ("tick_size", np.float64),
         ("mid_scale", np.float64),  # see mid.py
-        ("flow_fast", np.float64),
-        ("flow_slow", np.float64),
         ("high", np.float64),  # of the bucket in progress, the mid carried into it included
         ("low", np.float64),
-        ("mid_averages", np.float64, (N_WINDOWS,)),
+        ("last_return", np.float64),  # of the bucket before
         ("run_length", np.int64),
-        ("variance", np.float64),
-        ("variance_count", np.int64),
+        # The bucket since whose end each series of the deviations has not changed.
+        ("level_since", np.int64, (STACKS["deviations"].channels,)),
+        ("levels", np.float64, (STACKS["deviations"].channels,)),
+    ]
+)
+FITTED = _aligned(
+    [
+        ("tick_size", np.float64),
+        ("microprice", np.float64, (MAX_SPREADS, MICROPRICE_BINS)),
+        ("aggressor", np.int64),  # 1 where the data tells the aggressor's side
+        ("depth_levels", np.int64),  # 0 where it has no depth
+        ("ofi_weights", np.float64, (MAX_LEVELS,)),
+        ("round_trip_notional", np.float64),
+    ]
+)
+LEVELS = _aligned(
+    [
+        ("before", np.float64, (MAX_LEVELS, 4)),  # as of the tick before
+        ("count_before", np.int64),
+        ("present", np.float64, (MAX_LEVELS, 4)),
+        ("count", np.int64),  # levels with a price on both sides
     ]
 )
 
@@ -142,30 +196,50 @@ RECORD = _aligned(
         ("gate", GATE),
         ("clock", CLOCK),
         ("quote", QUOTE),
-        ("buckets", BUCKETS),
-        ("pairs", PAIRS),
-        ("highs", MAXIMUM),
-        ("lows", MAXIMUM),
-        ("moves", MAXIMUM),
+        ("averages", AVERAGES),
+        ("trade", TRADE),
         ("state", STATE),
+        ("bars", BAR, (len(BAR_WINDOWS),)),
+        ("macd", MACD),
+        ("fitted", FITTED),
+        ("depth", LEVELS),
+        ("rings", RINGS),
+        *group_fields(),
         ("out", OUTPUT),
     ]
 )
+RECORD = with_memory(RECORD)
 
 
 def allocate_session(settings: FeatureSettings, symbol: str = "") -> npt.NDArray[Any]:
     """Return a fresh one-element array of ``RECORD``, set up for ``symbol``."""
     records = allocate_record(RECORD)
     set_limits(records["gate"], max_gap_s=settings.max_gap_s, max_jump=settings.max_jump)
-    clock = records["clock"]
     bucket_ns = round(settings.bucket_s * NANOSECONDS)
+    clock = records["clock"]
     clock["bucket_ns"] = bucket_ns
-    # In integers, as the declarations count their history: 900 / 3.6 is 250, 900 // 3.6 is 249.
-    lengths = [window * NANOSECONDS // bucket_ns for window in WINDOWS]
-    clock["lengths"] = lengths
-    clock["offsets"] = OFFSETS
-    clock["longest"] = lengths[-1]
-    records["state"]["tick_size"] = settings.tick_size_of(symbol)
+    clock["bars"] = len(BAR_WINDOWS)
+    clock["longest"] = WINDOWS[-1] * NANOSECONDS // bucket_ns
+    unused = (
+        *(() if settings.depth_levels else ("levels",)),
+        *(() if settings.aggressor else ("sides",)),
+    )
+    set_windows(records, bucket_ns, unused)
+    for place, window in enumerate(BAR_WINDOWS):
+        length, rest = divmod(window * NANOSECONDS, bucket_ns)
+        records["bars"]["length"][0, place] = 0 if rest else length
+    trade = records["trade"]
+    trade["lag"] = -(-LAG_S * NANOSECONDS // bucket_ns)
+    trade["bulk_weight"] = -np.expm1(-settings.bucket_s / BULK_HALF_LIFE_S * np.log(2.0))
+    trade["bulk_lag"] = -(-BULK_HALF_LIFE_S * NANOSECONDS // bucket_ns)
+    records["averages"]["rates"] = RATES
+    fitted = records["fitted"]
+    fitted["tick_size"] = settings.tick_size_of(symbol)
+    fitted["microprice"] = microprice_array(settings.microprice_of(symbol))
+    fitted["aggressor"] = settings.aggressor
+    fitted["depth_levels"] = settings.depth_levels
+    fitted["ofi_weights"][0, : settings.depth_levels] = settings.ofi_weights_of(symbol)
+    fitted["round_trip_notional"] = settings.round_trip_notional
     feature_vector(records)[:] = np.nan
     return records
 

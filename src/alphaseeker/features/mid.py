@@ -10,7 +10,7 @@ import math
 
 from alphaseeker._jit import kernel
 
-__all__ = ["decimal_mid", "decimal_scale"]
+__all__ = ["decimal_mid", "decimal_scale", "decimal_spread"]
 
 DIGITS = 13.0  # before the decimal point, once scaled; halves of a tick included
 MOST_ZEROS = 300.0
@@ -33,3 +33,13 @@ def decimal_mid(bid: float, ask: float, scale: float) -> float:
     if LEAST <= scaled <= MOST:
         return math.floor(scaled + 0.5) / scale
     return mid
+
+
+@kernel
+def decimal_spread(bid: float, ask: float, scale: float) -> float:
+    """Return ask - bid, rounded as the mid is."""
+    spread = ask - bid
+    scaled = spread * scale
+    if scaled <= MOST:
+        return math.floor(scaled + 0.5) / scale
+    return spread

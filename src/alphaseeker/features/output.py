@@ -6,7 +6,7 @@ import numpy as np
 
 from alphaseeker._jit import kernel
 
-__all__ = ["as_output"]
+__all__ = ["SMALLEST", "as_output"]
 
 # LightGBM reads |x| <= 1e-35 as zero; flushed here, every predictor sees the same number.
 SMALLEST = 1e-35

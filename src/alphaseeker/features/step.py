@@ -8,19 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
-from alphaseeker.features.book import write_ages, write_book
+from alphaseeker._jit import inlined, kernel
 from alphaseeker.features.buckets import advance_clock, begin_segment
-from alphaseeker.features.flow import take_in_quote, write_flow
-from alphaseeker.features.layout import RING
-from alphaseeker.features.mid import decimal_mid, decimal_scale
-from alphaseeker.features.momentum import (
-    take_in_mid,
-    write_autocorrelation,
-    write_ema_gaps,
-    write_momentum,
-)
-from alphaseeker.features.volatility import write_volatility
+from alphaseeker.features.elapsed import pass_time
+from alphaseeker.features.families.aggressor import take_in_sides
+from alphaseeker.features.families.depth import begin_levels, take_in_levels
+from alphaseeker.features.families.flow import take_in_quote
+from alphaseeker.features.families.momentum import take_in_mid
+from alphaseeker.features.families.trades import take_in_trade
+from alphaseeker.features.mid import decimal_mid, decimal_scale, decimal_spread
+from alphaseeker.features.write import write_first, write_tick
 from alphaseeker.market.gate import Verdict, gate_step
 
 __all__ = ["feature_step", "tick_step"]
@@ -28,19 +25,72 @@ __all__ = ["feature_step", "tick_step"]
 AFTER_GAP = int(Verdict.AFTER_GAP)
 NEW_SESSION = int(Verdict.NEW_SESSION)
 REPEATED = int(Verdict.REPEATED)
-SECONDS = 1e-9
 
 
-@kernel
-def feature_step(
+@inlined
+def _set_sizes(rec: Any, bid_volume: float, ask_volume: float) -> None:
+    """Set the quote's sizes and what follows from them."""
+    quote = rec.quote
+    quote.bid_volume = bid_volume
+    quote.ask_volume = ask_volume
+    both = bid_volume + ask_volume
+    quote.log_depth = math.log(both)
+    quote.imbalance = (bid_volume - ask_volume) / both
+    difference = bid_volume - ask_volume
+    quote.sign = 1.0 if difference > 0.0 else -1.0 if difference < 0.0 else 0.0
+
+
+@inlined
+def _set_prices(rec: Any, bid_price: float, ask_price: float, mid: float) -> None:
+    """Set the quote's prices and what follows from them."""
+    quote = rec.quote
+    quote.bid_price = bid_price
+    quote.ask_price = ask_price
+    quote.spread = decimal_spread(bid_price, ask_price, rec.state.mid_scale)
+    if mid != quote.mid:
+        quote.mid = mid
+        quote.log_mid = math.log(mid)
+
+
+@inlined
+def _begin(
     rec: Any,
     vector: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.float64],
     timestamp: int,
     bid_price: float,
     ask_price: float,
     bid_volume: float,
     ask_volume: float,
     close: float,
+) -> None:
+    """Begin a segment with its first tick: what was traded before it counts for nothing."""
+    vector[:] = math.nan
+    rec.state.mid_scale = decimal_scale(0.5 * (bid_price + ask_price))
+    mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale)
+    _set_prices(rec, bid_price, ask_price, mid)
+    _set_sizes(rec, bid_volume, ask_volume)
+    rec.quote.close = close
+    begin_segment(rec, timestamp)
+    if rec.fitted.depth_levels > 0:
+        begin_levels(rec, levels, bid_price, ask_price, bid_volume, ask_volume)
+    write_first(rec, timestamp)
+
+
+@inlined
+def feature_step(
+    rec: Any,
+    vector: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.float64],
+    timestamp: int,
+    bid_price: float,
+    ask_price: float,
+    bid_volume: float,
+    ask_volume: float,
+    close: float,
+    volume: float,
+    buy_volume: float,
+    sell_volume: float,
     fresh: bool,
 ) -> None:
     """Take one accepted tick into the record and bring its output up to date.
@@ -51,9 +101,12 @@ def feature_step(
         A record of ``layout.RECORD``.
     vector
         The record's output as one vector, shape (number of columns,): ``layout.feature_vector``.
+    levels
+        Shape (levels, 4): bid price, bid volume, ask price, ask volume, best first; no row where
+        there is no depth.
     timestamp
         Nanoseconds UTC, not before the last one.
-    bid_price, ask_price, bid_volume, ask_volume, close
+    bid_price, ask_price, bid_volume, ask_volume, close, volume, buy_volume, sell_volume
         As judged by the gate.
     fresh
         Begin a new segment: nothing before this tick counts.
@@ -62,56 +115,59 @@ def feature_step(
     quote = rec.quote
     lost = timestamp // clock.bucket_ns - clock.bucket > clock.longest
     if fresh or lost or clock.segments == 0:
-        rec.state.mid_scale = decimal_scale(0.5 * (bid_price + ask_price))
-        mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale)
-        vector[:] = math.nan
-        begin_segment(rec, timestamp, mid)
-        quote.bid_price = bid_price
-        quote.ask_price = ask_price
-        quote.bid_volume = bid_volume
-        quote.ask_volume = ask_volume
-        rec.out.momentum.run_length = 0.0
-        write_book(rec, close)
-        write_ages(rec, timestamp)
+        _begin(rec, vector, levels, timestamp, bid_price, ask_price, bid_volume, ask_volume, close)
         return
 
+    # A bucket that closes moves the clock on to its end.
+    elapsed_ns = timestamp - clock.timestamp
     rolled = advance_clock(rec, timestamp)
-    elapsed = (timestamp - clock.timestamp) * SECONDS
-    clock.timestamp = timestamp
-    held = quote.mid
+    pass_time(rec, timestamp, elapsed_ns)
     repriced = bid_price != quote.bid_price or ask_price != quote.ask_price
+    resized = bid_volume != quote.bid_volume or ask_volume != quote.ask_volume
+    changed = repriced or resized
+    held = quote.mid
     mid = decimal_mid(bid_price, ask_price, rec.state.mid_scale) if repriced else held
     moved = mid != held
-    if repriced or bid_volume != quote.bid_volume or ask_volume != quote.ask_volume:
+    traded = volume > 0.0
+    if traded:
+        take_in_trade(rec, close, volume, buy_volume, sell_volume, held)
+    # A tick may tell the aggressors' volumes and none of its own.
+    struck = buy_volume > 0.0 or sell_volume > 0.0
+    if rec.fitted.aggressor == 1 and (changed or struck):
+        take_in_sides(rec, bid_price, ask_price, bid_volume, ask_volume, buy_volume, sell_volume)
+    deeper = False
+    if rec.fitted.depth_levels > 0:
+        deeper = take_in_levels(rec, levels, bid_price, ask_price, bid_volume, ask_volume)
+    if changed:
         quote.changed = timestamp
-    take_in_quote(rec, bid_price, ask_price, bid_volume, ask_volume, elapsed)
+        take_in_quote(rec, bid_price, ask_price, bid_volume, ask_volume)
     if moved:
         take_in_mid(rec, mid)
-        quote.mid = mid
-        quote.log_mid = math.log(mid)
         quote.mid_changed = timestamp
-    quote.bid_price = bid_price
-    quote.ask_price = ask_price
-    quote.bid_volume = bid_volume
-    quote.ask_volume = ask_volume
-
-    write_book(rec, close)
-    write_ages(rec, timestamp)
-    write_flow(rec)
-    write_ema_gaps(rec, held, elapsed)
-    # The other columns change only with the mid or with the buckets behind it: 3 % of the ticks of
-    # an event stream (BTC quotes), every tick of a one-second grid.
-    if moved or rolled:
-        change = quote.log_mid - rec.buckets.log_mids[(clock.bucket - 1) & (RING - 1)]
-        write_momentum(rec)
-        write_autocorrelation(rec, change)
-        write_volatility(rec, change)
+    if repriced:
+        _set_prices(rec, bid_price, ask_price, mid)
+    if resized:
+        _set_sizes(rec, bid_volume, ask_volume)
+    priced = close != quote.close
+    quote.close = close
+    write_tick(
+        rec,
+        timestamp,
+        rolled,
+        changed,
+        moved,
+        traded or priced,
+        struck,
+        deeper,
+        elapsed_ns > 0,
+    )
 
 
 @kernel
 def tick_step(
     records: npt.NDArray[Any],
     vector: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.float64],
     timestamp: int,
     session: int,
     bid_price: float,
@@ -131,6 +187,9 @@ def tick_step(
         One-element array of ``layout.RECORD``.
     vector
         ``layout.feature_vector(records)``.
+    levels
+        Shape (levels, 4): depth, best level first; no row (``layout.NO_LEVELS``) where there is
+        none.
     timestamp
         Nanoseconds UTC.
     session
@@ -164,12 +223,16 @@ def tick_step(
         feature_step(
             rec,
             vector,
+            levels,
             timestamp,
             bid_price,
             ask_price,
             bid_volume,
             ask_volume,
             close,
+            volume,
+            buy_volume,
+            sell_volume,
             fresh,
         )
     return verdict

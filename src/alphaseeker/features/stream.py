@@ -12,6 +12,8 @@ import numpy.typing as npt
 from alphaseeker._jit import kernel
 from alphaseeker.features.batch import column_indices
 from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.custom_runner import CustomRunner, custom_runner
+from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
 from alphaseeker.features.layout import allocate_session, feature_vector
 from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.snapshot import restore_record, snapshot_record
@@ -20,7 +22,7 @@ from alphaseeker.market.gate import Verdict
 from alphaseeker.market.schema import session_code
 from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
 
-__all__ = ["FeatureStream", "observe"]
+__all__ = ["FeatureStream", "copy_features", "observe"]
 
 NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
@@ -30,6 +32,7 @@ REPEATED = int(Verdict.REPEATED)
 def observe(
     records: npt.NDArray[Any],
     vector: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.float64],
     columns: npt.NDArray[np.int64],
     features: npt.NDArray[np.float32],
     timestamp: int,
@@ -43,7 +46,7 @@ def observe(
     buy_volume: float,
     sell_volume: float,
 ) -> tuple[int, int, bool]:
-    """Step one tick and copy the chosen columns where it was accepted.
+    """Step one tick and copy the chosen columns where it was accepted, custom ones left out.
 
     Returns
     -------
@@ -53,6 +56,7 @@ def observe(
     verdict = tick_step(
         records,
         vector,
+        levels,
         timestamp,
         session,
         bid_price,
@@ -67,11 +71,25 @@ def observe(
     changed = False
     if 0 <= verdict < REPEATED:
         for j in range(columns.shape[0]):
+            if columns[j] < 0:
+                continue
             value = vector[columns[j]]
             if not (value == features[j] or (value != value and features[j] != features[j])):
                 changed = True
                 features[j] = value
     return verdict, records[0].clock.seen, changed
+
+
+def copy_features(
+    vector: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int64],
+    custom: CustomRunner | None,
+    features: npt.NDArray[np.float32],
+) -> None:
+    """Copy the latest values of the chosen columns into ``features``, shape (k,)."""
+    features[:] = vector[columns]
+    if custom is not None:
+        custom.fill(features)
 
 
 class FeatureStream:
@@ -87,23 +105,40 @@ class FeatureStream:
         The k columns wanted, in order.
     settings
         Bucket length, tick size and gate limits: those of the batch that a model was trained on.
+    ready_history_s
+        Columns with a longer memory do not hold ``ready`` back.
 
     Raises
     ------
     ConfigError
-        A name is not in the catalogue, or a setting is out of its range.
+        A name is neither in the catalogue nor custom in ``settings``, or a custom step cannot be
+        compiled.
     """
 
-    def __init__(self, symbol: str, names: Sequence[str], settings: FeatureSettings) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        names: Sequence[str],
+        settings: FeatureSettings,
+        *,
+        ready_history_s: float = 900.0,
+    ) -> None:
         self.symbol = symbol
         self.names = tuple(names)
         self.settings = settings
         self._verdict: int | None = None
-        self._columns = column_indices(self.names)
+        self._columns = column_indices(self.names, settings.custom_columns)
+        self._custom = custom_runner(self.names, settings)
+        needed = needed_inputs(self.names, settings)
+        self._reads_sides = "aggressor" in needed
+        self._levels = settings.depth_levels if "depth" in needed else 0
         self._records = allocate_session(settings, symbol)
         self._vector = feature_vector(self._records)
         self._needed = required_buckets(
-            self.names, bucket_s=settings.bucket_s, ready_history_s=math.inf
+            self.names,
+            bucket_s=settings.bucket_s,
+            ready_history_s=ready_history_s,
+            custom=settings.custom_columns,
         )
         self._session = 0
         self._values = np.full(len(self.names), NAN, dtype=np.float32)
@@ -124,6 +159,7 @@ class FeatureStream:
         volume: float,
         buy_volume: float = NAN,
         sell_volume: float = NAN,
+        depth: npt.NDArray[np.float64] | None = None,
         session: int | str | None = None,
     ) -> npt.NDArray[np.float32]:
         """Take one tick in and return the features after it.
@@ -138,6 +174,9 @@ class FeatureStream:
             Sizes at the quotes, and traded since the previous tick.
         buy_volume, sell_volume
             Of it, by the aggressor; leave out where unknown.
+        depth
+            Shape (levels, 4): bid price, bid volume, ask price, ask volume, best level first.
+            Mended where it is unsorted; leave out where no column reads it.
         session
             Name of the continuous capture: another one than before begins the features anew.
 
@@ -150,7 +189,8 @@ class FeatureStream:
         Raises
         ------
         DataError
-            A field is no number or out of its range; the state is as it was.
+            A field is no number or out of its range, or depth or the aggressor's side is missing
+            and a column reads it; the state is as it was.
         """
         values = numbers(
             (
@@ -166,9 +206,13 @@ class FeatureStream:
         )
         timestamp = whole_nanoseconds(timestamp_ns)
         capture = self._session if session is None else session_code(session)
+        if self._reads_sides:
+            check_sides(values[6], values[7], self.names)
+        levels, _ = live_levels(depth, self._levels, self.names)
         verdict, _, _ = observe(
             self._records,
             self._vector,
+            levels,
             self._columns,
             self._values,
             timestamp,
@@ -177,6 +221,8 @@ class FeatureStream:
         )
         if verdict < 0:
             raise refusal(verdict, timestamp, values)
+        if self._custom is not None and verdict < REPEATED:
+            self._custom.update(self._records, timestamp, values, self._values)
         self._session = capture
         self._verdict = verdict
         return self._view
@@ -193,13 +239,16 @@ class FeatureStream:
 
     @property
     def ready(self) -> bool:
-        """Whether the present segment has the history that every column declares."""
+        """Whether the present segment has the history that the columns declare.
+
+        Those with a memory above ``ready_history_s`` are not waited for.
+        """
         clock = self._records["clock"]
         return bool(clock["segments"][0] > 0 and clock["seen"][0] >= self._needed)
 
     def snapshot(self) -> bytes:
         """Return the state as bytes; see ``restore``."""
-        return snapshot_record(self._records, self._session)
+        return snapshot_record(self._records, self._session, self._custom)
 
     def restore(self, snapshot: bytes) -> None:
         """Go on where ``snapshot`` was taken: all later features have the same bits.
@@ -207,8 +256,9 @@ class FeatureStream:
         Raises
         ------
         StateError
-            The bytes are damaged, or come from another version or from other settings.
+            The bytes are damaged, or come from another version, other settings or other custom
+            features.
         """
-        self._session = restore_record(snapshot, self._records)
-        self._values[:] = self._vector[self._columns]
+        self._session = restore_record(snapshot, self._records, self._custom)
+        copy_features(self._vector, self._columns, self._custom, self._values)
         self._verdict = None

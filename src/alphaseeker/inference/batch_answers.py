@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from alphaseeker.config import DataConfig
 from alphaseeker.errors import DataError
+from alphaseeker.features.inputs import check_inputs
 from alphaseeker.inference.answers import prediction
 from alphaseeker.inference.rows import RowSignals
-from alphaseeker.inference.tick_input import read_tick
-from alphaseeker.market.depth import read_depth
+from alphaseeker.inference.served_model import ServedModel
+from alphaseeker.inference.tick_input import levels_in, read_tick
+from alphaseeker.market.depth import repair_depth_series
 from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.schema import TICK, TickSeries, session_code
 from alphaseeker.market.tick_values import refusal
@@ -28,11 +30,12 @@ PRICE_AND_SIZE = tuple((TICK.names or ())[1:9])
 def series_of(
     data: Any,
     config: DataConfig,
+    model: ServedModel,
     *,
     symbol: str | None = None,
     price_col: str = "close",
 ) -> list[TickSeries]:
-    """Read rows of one or several symbols.
+    """Read rows of one or several symbols, with all that ``model`` reads of them.
 
     Parameters
     ----------
@@ -46,16 +49,26 @@ def series_of(
     Raises
     ------
     DataError
-        A row or the source cannot be read.
+        A row or the source cannot be read, or lacks depth or the aggressor's side, which the
+        model reads. Of a frame or file a row here and there may, as in training.
     """
     if isinstance(data, (list, tuple)):
-        return _series_of_dictionaries(data, symbol or "")
-    return read_ticks(data, chunk_rows=config.CHUNK_ROWS, symbol=symbol, price_col=price_col)
+        return _series_of_dictionaries(data, symbol or "", model)
+    every = read_ticks(data, chunk_rows=config.CHUNK_ROWS, symbol=symbol, price_col=price_col)
+    for series in every:
+        if len(series):
+            check_inputs(series, model.artifact.feature_names, model.settings)
+        if series.depth is not None and model.depth_levels > 0:
+            repair_depth_series(series.depth)
+    return every
 
 
-def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries]:
+def _series_of_dictionaries(
+    rows: Sequence[Any], symbol: str, model: ServedModel
+) -> list[TickSeries]:
     by_symbol: dict[str, list[tuple[Any, ...]]] = {}
     numbers: dict[str, list[int]] = {}
+    depths: dict[str, list[npt.NDArray[np.float64]]] = {}
     kinds: dict[str, str | None] = {}
     for position, row in enumerate(rows, start=1):
         name = row.get("symbol", symbol) if isinstance(row, Mapping) else symbol
@@ -63,19 +76,21 @@ def _series_of_dictionaries(rows: Sequence[Any], symbol: str) -> list[TickSeries
             if not isinstance(name, str):
                 raise DataError(f"symbol is {name!r}; it must be a string")
             tick = read_tick(row, kind=kinds.get(name))
-            if row.get("depth") is not None:
-                read_depth(row["depth"])
+            depth = levels_in(row, model.depth_levels)
+            levels, _ = model.check_tick(depth, *tick.values[-2:])
             code = session_code(row.get("session"))
         except DataError as error:
             raise DataError(f"row {position}: {error}") from error
         kinds[name] = tick.kind
         by_symbol.setdefault(name, []).append((tick.timestamp, *tick.values, code))
         numbers.setdefault(name, []).append(position)
+        depths.setdefault(name, []).append(levels[: model.depth_levels])
     return [
         TickSeries(
             symbol=name,
             ticks=np.array(ticks, dtype=TICK),
             rows=np.array(numbers[name], dtype=np.int64),
+            depth=np.stack(depths[name]) if model.depth_levels > 0 else None,
         )
         for name, ticks in by_symbol.items()
     ]

@@ -17,7 +17,7 @@ from alphaseeker.inference.pool import SessionPool
 from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Reason, Signal
-from alphaseeker.inference.tick_input import TickInput, read_tick
+from alphaseeker.inference.tick_input import TickInput, levels_in, read_tick
 from alphaseeker.market.quality import judge_series
 from alphaseeker.market.schema import TickSeries
 
@@ -57,6 +57,7 @@ class LivePrediction:
         wanted = check_position(position)
         symbol = market_data.get("symbol", "") if isinstance(market_data, Mapping) else ""
         session = self.pool.get(symbol)
+        session.adopt()
         now = time.time()
         try:
             tick = read_tick(
@@ -66,13 +67,15 @@ class LivePrediction:
             )
             age = now - tick.timestamp / NANOSECONDS
             self._check_clock(tick, age, replay)
-            mended = session.check_depth(market_data.get("depth"))
+            model = session.model
+            depth = levels_in(market_data, model.depth_levels)
+            levels, mended = model.check_tick(depth, *tick.values[-2:])
             capture = session.capture(market_data.get("session"))
         except DataError:
             session.statistics.refused += 1
             raise
         before = session.statistics.predictions
-        signal = session.step(start, tick.timestamp, capture, tick.values)
+        signal = session.step(start, tick.timestamp, capture, levels, tick.values)
         session.statistics.depth_repaired += mended
         if market_data.get("timestamp") is not None and tick.kind is not None:
             session.note_time(tick.timestamp, tick.kind)
@@ -157,8 +160,9 @@ class LivePrediction:
     def _series_of(
         self, data: Any, price_col: str | None, symbol: str | None = None
     ) -> list[TickSeries]:
-        column = price_col or self.pool.model.artifact.training.get("price_col", "close")
-        return series_of(data, self.config.data, symbol=symbol, price_col=column)
+        model = self.pool.model
+        column = price_col or model.artifact.training.get("price_col", "close")
+        return series_of(data, self.config.data, model, symbol=symbol, price_col=column)
 
     def warm_up(self, history: Any, symbol: str | None, price_col: str | None) -> dict[str, Any]:
         """Feed past ticks to the live sessions and report by symbol."""

@@ -96,8 +96,14 @@ class SessionPool:
             raise DataError(f"{message}; train on it, or set UNKNOWN_SYMBOL to 'warn'")
         logger.warning("%s; its signals may mean little", message)
 
-    def serve(self, model: ServedModel) -> list[str]:
-        """Serve ``model`` from the next tick on; return the symbols that must warm up again."""
+    def serve(self, model: ServedModel) -> None:
+        """Serve ``model`` from the next tick on; log the symbols that must warm up again."""
         with self._lock:
             self._model = model
-            return [s.symbol for s in self._sessions.values() if not s.hand_over(model)]
+            lost = [s.symbol for s in self._sessions.values() if not s.hand_over(model)]
+        for symbol in lost:
+            logger.warning(
+                "%r must warm up again: the new model was fitted otherwise (bucket length, tick "
+                "size, micro-price table, depth, aggressor's side) or reads other custom features",
+                symbol,
+            )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker.features.batch import run_ticks
+from alphaseeker.features.batch import depth_of, run_ticks
 from alphaseeker.inference.judgement import judge_rows
 from alphaseeker.inference.session import REASONS, SIDES, Session
 from alphaseeker.inference.signal import Signal
@@ -68,8 +68,9 @@ class RowSignals:
 def run_rows(session: Session, series: TickSeries) -> RowSignals:
     """Take every row of ``series`` into ``session`` and return the signals.
 
-    A row that a live tick would be refused for leaves the state as it was and gets the reason
-    REFUSED.
+    The series has what the session's model reads (see ``batch_answers.series_of``). A row that a
+    live tick would be refused for leaves the state as it was and gets the reason REFUSED; one that
+    lacks depth or the aggressor's side is taken as in training.
     """
     session.adopt()
     pieces = [
@@ -96,7 +97,21 @@ def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> Ro
     segments = np.empty(count, dtype=np.int64)
     seen = np.empty(count, dtype=np.int64)
     mids = np.empty(count)
-    run_ticks(records, vector, ticks, model.columns, values, verdicts, segments, seen, mids)
+    depth = depth_of(series, model.settings)
+    run_ticks(
+        records,
+        vector,
+        ticks,
+        depth[start:end] if depth.shape[1] > 0 else depth,
+        model.columns,
+        values,
+        verdicts,
+        segments,
+        seen,
+        mids,
+    )
+    if session.custom is not None:
+        session.custom.run(ticks, verdicts, segments, seen, mids, values)
 
     ready = seen >= model.needed_buckets
     wanted = ready & ((verdicts == ACCEPTED) | (verdicts == NEW_SESSION))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,13 @@ from alphaseeker.config import InferenceConfig
 from alphaseeker.errors import ModelError
 from alphaseeker.features.batch import column_indices
 from alphaseeker.features.block import FeatureSettings
-from alphaseeker.features.catalogue import FEATURES, schema_hash
+from alphaseeker.features.catalogue import FEATURES, feature_named, schema_hash
+from alphaseeker.features.custom import CustomFeature
+from alphaseeker.features.declaration import Feature
+from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
+from alphaseeker.features.layout import NO_LEVELS
 from alphaseeker.features.readiness import required_buckets
+from alphaseeker.features.settings import settings_from_plain
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.backends import choose_predictor
 from alphaseeker.model.decision import allocate_decision
@@ -35,13 +41,17 @@ class ServedModel:
     decision
         One-element array of ``model.decision.DECISION``.
     columns
-        Shape (k,), int64: positions of the model's columns in the catalogue.
+        Shape (k,), int64: positions of the model's columns in the catalogue; see ``custom``.
+    custom
+        The columns that are not in it, computed by a ``CustomRunner``.
     settings
-        Of the feature step, as in training.
+        Of the feature step, as in training; what no column of the model reads is switched off.
     needed_buckets
         Whole buckets of history before a signal may act.
     depth_levels
-        Levels of depth that the model's columns read: every tick must bring them.
+        Levels of depth that the model's columns read: every tick must bring them. 0 for none.
+    reads_sides
+        Whether a column reads the aggressor's side: every tick must then tell it.
     abstain
         The evaluation found no edge, and the configuration does not say to trade all the same.
     """
@@ -51,40 +61,65 @@ class ServedModel:
     passed_over: tuple[str, ...]
     decision: npt.NDArray[Any]
     columns: npt.NDArray[np.int64]
+    custom: tuple[Feature, ...]
     settings: FeatureSettings
     needed_buckets: int
     depth_levels: int
+    reads_sides: bool
     abstain: bool
 
+    def check_tick(
+        self, depth: Any, buy_volume: float, sell_volume: float
+    ) -> tuple[npt.NDArray[np.float64], bool]:
+        """Return a live tick's depth for the step, and whether it had to be mended.
 
-def serve(artifact: ModelArtifact, config: InferenceConfig) -> ServedModel:
+        Parameters
+        ----------
+        depth
+            Shape (levels, 4), best level first, or None.
+        buy_volume, sell_volume
+            NaN where unknown.
+
+        Raises
+        ------
+        DataError
+            The depth is malformed, or something is missing that the columns read.
+        """
+        if self.reads_sides:
+            check_sides(buy_volume, sell_volume, self.artifact.feature_names)
+        if depth is None and self.depth_levels == 0:
+            return NO_LEVELS, False
+        return live_levels(depth, self.depth_levels, self.artifact.feature_names)
+
+
+def serve(
+    artifact: ModelArtifact, config: InferenceConfig, custom: Sequence[CustomFeature] = ()
+) -> ServedModel:
     """Verify ``artifact`` against this engine's features and make it ready.
+
+    ``custom`` holds the custom features at hand; the model may need some of them.
 
     Raises
     ------
     ModelError
-        A feature is unknown here or means something else, or no predictor reproduces the golden
-        scores.
+        A feature is unknown here, not registered or means something else, the settings are
+        damaged, or no predictor reproduces the golden scores.
     """
-    known = {feature.name for feature in FEATURES}
+    fitted = settings_from_plain(artifact.settings, custom)
+    own = fitted.custom_columns
+    known = {feature.name for feature in (*FEATURES, *own)}
     unknown = [name for name in artifact.feature_names if name not in known]
     if unknown:
         raise ModelError(
             f"the model needs features that this version does not compute: {', '.join(unknown)}; "
             "install the version it was trained with, or train it again"
         )
-    if schema_hash(artifact.feature_names) != artifact.schema_hash:
+    if schema_hash(artifact.feature_names, own) != artifact.schema_hash:
         raise ModelError(
             "the model's features are declared differently in this version (schema hash differs); "
             "install the version it was trained with, or train it again"
         )
-    settings = FeatureSettings(
-        bucket_s=artifact.settings["bucket_s"],
-        tick_size=artifact.settings["tick_size"],
-        max_gap_s=config.MAX_GAP_S,
-        max_jump=config.MAX_JUMP,
-        tick_sizes=artifact.settings.get("tick_sizes", {}),
-    )
+    settings = _settings(artifact.feature_names, fitted, config)
     calibration = dict(artifact.calibration)
     if not isinstance(config.MIN_CONFIDENCE, str):
         calibration["min_confidence"] = float(config.MIN_CONFIDENCE)
@@ -97,13 +132,43 @@ def serve(artifact: ModelArtifact, config: InferenceConfig) -> ServedModel:
         predictor=predictor,
         passed_over=tuple(passed_over),
         decision=allocate_decision(calibration),
-        columns=column_indices(artifact.feature_names),
+        columns=column_indices(artifact.feature_names, own),
+        custom=tuple(column for column in own if column.name in artifact.feature_names),
         settings=settings,
         needed_buckets=required_buckets(
             artifact.feature_names,
             bucket_s=settings.bucket_s,
             ready_history_s=config.READY_HISTORY_S,
+            custom=own,
         ),
-        depth_levels=artifact.settings.get("depth_levels", 0),
+        depth_levels=settings.depth_levels,
+        reads_sides=settings.aggressor,
         abstain=no_edge and not config.TRADE_WITHOUT_EDGE,
+    )
+
+
+def _settings(
+    names: Sequence[str], fitted: FeatureSettings, config: InferenceConfig
+) -> FeatureSettings:
+    """Return the settings of the training with the limits of ``config``.
+
+    Depth and the aggressor's side stay on only where a column reads them: the step is then
+    quicker, and ticks need not bring them.
+    """
+    needed = needed_inputs(names, fitted)
+    deepest = max(feature_named(name, fitted.custom_columns).levels for name in names)
+    if deepest > fitted.depth_levels or ("aggressor" in needed and not fitted.aggressor):
+        raise ModelError(
+            f"the model's features need {deepest} levels of depth and {' and '.join(needed)}, and "
+            f"its settings tell of {fitted.depth_levels} levels and aggressor="
+            f"{fitted.aggressor}: the file is damaged; train the model again"
+        )
+    reads_depth = "depth" in needed
+    return replace(
+        fitted,
+        max_gap_s=config.MAX_GAP_S,
+        max_jump=config.MAX_JUMP,
+        aggressor="aggressor" in needed,
+        depth_levels=fitted.depth_levels if reads_depth else 0,
+        ofi_weights=fitted.ofi_weights if reads_depth else {},
     )

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.errors import DataError, StateError
+from alphaseeker.features.custom_runner import CustomRunner, custom_runner
 from alphaseeker.features.layout import allocate_session, feature_vector
-from alphaseeker.features.snapshot import restore_record, snapshot_record
-from alphaseeker.features.stream import observe
+from alphaseeker.features.snapshot import SETTINGS, restore_record, snapshot_record
+from alphaseeker.features.stream import copy_features, observe
 from alphaseeker.inference.judgement import judge_row
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.signal import Reason, Side, Signal
 from alphaseeker.inference.statistics import SessionStatistics
-from alphaseeker.market.depth import read_depth, repair_depth
 from alphaseeker.market.gate import Verdict, set_limits
 from alphaseeker.market.schema import session_code
 from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
@@ -31,6 +31,8 @@ NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
 REASONS = tuple(Reason(value).text for value in range(len(Reason)))
 SIDES = {int(side): side for side in Side}
+# What the state of a stream rests on; limits of the gate may change under it.
+FITTED_FIELDS = tuple(place for place in SETTINGS if place[0] != "gate")
 KEPT_NAMES = 1_024  # of sessions, whose numbers are not computed again
 CHECK_BYTES = 4
 
@@ -66,10 +68,14 @@ class Session:
         """Start the stream from nothing."""
         self._records = allocate_session(self.model.settings, self.symbol)
         self._vector = feature_vector(self._records)
+        self._custom = self._fresh_custom()
         self.timestamp_kind: str | None = None
         self._clock_offset = 0
         self._last: Signal | None = None
         self.resume(None)
+
+    def _fresh_custom(self) -> CustomRunner | None:
+        return custom_runner(self.model.artifact.feature_names, self.model.settings)
 
     def _use(self, model: ServedModel) -> None:
         """Serve ``model``; the stream is left as it is."""
@@ -107,19 +113,21 @@ class Session:
         bid_volume, ask_volume, volume
             Sizes at the quotes, and traded since the previous tick.
         buy_volume, sell_volume
-            Of it, by the aggressor; leave out where unknown.
+            Of it, by the aggressor; may be left out where the model reads neither.
         depth
-            Shape (levels, 4): bid price, bid volume, ask price, ask volume. Mended where it is
-            unsorted; the columns of this version read the best level only.
+            Shape (levels, 4): bid price, bid volume, ask price, ask volume, best level first.
+            Mended where it is unsorted; may be left out where the model reads none.
         session
             Changes where the stream begins anew; by default it goes on.
 
         Raises
         ------
         DataError
-            A field is no number or out of its range; the state is as it was.
+            A field is no number or out of its range, or the model reads one that is missing; the
+            state is as it was.
         """
         start = perf_counter_ns()
+        self.adopt()
         values = numbers(
             (
                 bid_price,
@@ -133,26 +141,10 @@ class Session:
             )
         )
         timestamp = whole_nanoseconds(timestamp_ns)
-        mended = self.check_depth(depth)
-        signal = self.step(start, timestamp, self.capture(session), values)
+        levels, mended = self.model.check_tick(depth, values[6], values[7])
+        signal = self.step(start, timestamp, self.capture(session), levels, values)
         self.statistics.depth_repaired += mended
         return signal
-
-    def check_depth(self, depth: Any) -> bool:
-        """Return whether a snapshot of the book (None: there is none) had to be mended.
-
-        Raises
-        ------
-        DataError
-            It is no array of (levels, 4) with prices above 0 and sizes from 0 up, or has fewer
-            levels than the model reads.
-        """
-        needed = self.model.depth_levels
-        if depth is None:
-            if needed:
-                raise DataError(f"depth is missing; the model reads {needed} levels of it")
-            return False
-        return bool(repair_depth(read_depth(depth, needed=needed)))
 
     def capture(self, session: Any) -> int:
         """Return the number of a continuous capture; None is the present one.
@@ -177,14 +169,30 @@ class Session:
         """Return the present moment, in ns, on the clock of the stream's own time stamps."""
         return time.time_ns() + self._clock_offset
 
-    def step(self, start: int, timestamp: int, capture: int, values: tuple[float, ...]) -> Signal:
-        """Take one tick whose numbers were checked; ``start`` is when it came in, in ns."""
-        if self._next is not None:
-            self.adopt()
+    def step(
+        self,
+        start: int,
+        timestamp: int,
+        capture: int,
+        levels: npt.NDArray[np.float64],
+        values: tuple[float, ...],
+    ) -> Signal:
+        """Take one tick that the present model has checked.
+
+        Parameters
+        ----------
+        start
+            When it came in, in ns.
+        timestamp, capture, values
+            Nanoseconds UTC, number of the capture, and prices and sizes in the tick's order.
+        levels
+            From ``ServedModel.check_tick``.
+        """
         read = perf_counter_ns()
         verdict, seen, changed = observe(
             self._records,
             self._vector,
+            levels,
             self._columns,
             self._features,
             timestamp,
@@ -197,6 +205,9 @@ class Session:
             statistics.refused += 1
             raise refusal(verdict, timestamp, values)
         self._seen = seen
+        if self._custom is not None and verdict < REPEATED:
+            own = self._custom.update(self._records, timestamp, values, self._features)
+            changed = changed or own
         if verdict == REPEATED and self._last is not None:
             statistics.repeated += 1
             return self._last
@@ -280,9 +291,14 @@ class Session:
         """The record and its output vector, for kernels that run over many rows."""
         return self._records, self._vector
 
+    @property
+    def custom(self) -> CustomRunner | None:
+        """What computes the model's custom columns, where it has any."""
+        return self._custom
+
     def resume(self, last: Signal | None) -> None:
         """Go on after rows that a kernel stepped through on this session's ``state``."""
-        self._features[:] = self._vector[self._columns]
+        copy_features(self._vector, self._columns, self._custom, self._features)
         self._seen = int(self._records["clock"]["seen"][0])
         self._capture = int(self._records["gate"]["last"]["session"][0])
         self._scored = False
@@ -300,28 +316,37 @@ class Session:
     def hand_over(self, model: ServedModel) -> bool:
         """Serve ``model`` from the next tick on; say whether the stream's state will stay.
 
-        It stays where bucket length and tick size are the same: then every column is what it
-        would have been. Any thread may call this.
+        It stays where bucket length and all that was fitted for the symbol are the same: then
+        every column is what it would have been. Any thread may call this.
         """
         self._next = model
         return self._fits(model)
 
     def _fits(self, model: ServedModel) -> bool:
-        sizes = [m.settings.tick_size_of(self.symbol) for m in (self.model, model)]
-        same_size = sizes[0] == sizes[1] or all(math.isnan(size) for size in sizes)
-        return same_size and self.model.settings.bucket_s == model.settings.bucket_s
+        if not {*model.custom} <= {*self.model.custom}:
+            return False
+        if model.settings == self.model.settings:
+            return True
+        wanted = allocate_session(model.settings, self.symbol)
+        return all(
+            self._records[part][field].tobytes() == wanted[part][field].tobytes()
+            for part, field in FITTED_FIELDS
+        )
 
     def adopt(self) -> None:
-        """Take up the model that was handed over."""
-        model, self._next = self._next, None
-        if model is None:
+        """Take up the model that was handed over, if one was."""
+        if self._next is None:
             return
+        model, self._next = self._next, None
         fits = self._fits(model)
         last = self._last
         self._use(model)
         if not fits:
             self._begin()
             return
+        custom, self._custom = self._custom, self._fresh_custom()
+        if self._custom is not None:
+            self._custom.take_over(custom)
         limits = model.settings
         set_limits(self._records["gate"], max_gap_s=limits.max_gap_s, max_jump=limits.max_jump)
         self.resume(last)
@@ -332,7 +357,7 @@ class Session:
         tail = json.dumps(words).encode()
         size = len(tail).to_bytes(CHECK_BYTES, "little")
         check = zlib.crc32(tail).to_bytes(CHECK_BYTES, "little")
-        return snapshot_record(self._records, self._capture) + tail + check + size
+        return snapshot_record(self._records, self._capture, self._custom) + tail + check + size
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a stream where ``snapshot`` left it: later signals have the same bits.
@@ -351,9 +376,8 @@ class Session:
             raise StateError(
                 "the snapshot is damaged (length or checksum differs); warm up from history"
             )
-        if self._next is not None:
-            self.adopt()
-        restore_record(snapshot[: end - size], self._records)
+        self.adopt()
+        restore_record(snapshot[: end - size], self._records, self._custom)
         words = json.loads(tail)
         self.timestamp_kind = words["kind"]
         last = words["last"]

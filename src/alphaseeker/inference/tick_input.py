@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from alphaseeker.errors import DataError
+from alphaseeker.market.depth import DEPTH_COLUMNS, MAX_LEVELS
 from alphaseeker.market.tick_values import ALLOWED, FIELDS, OPTIONAL_FIELDS, number
 from alphaseeker.market.timestamps import TIMESTAMP_KINDS, to_nanoseconds
 
-__all__ = ["TickInput", "read_tick"]
+__all__ = ["TickInput", "levels_in", "read_tick"]
 
 ALL_FIELDS = (*FIELDS, *OPTIONAL_FIELDS)
+# As the columns of a file are called: a name of each level, from the best one on.
+LEVEL_FIELDS = tuple(
+    tuple(f"{name}_{level}" for name in DEPTH_COLUMNS) for level in range(1, MAX_LEVELS + 1)
+)
 
 
 class TickInput(NamedTuple):
@@ -36,6 +41,26 @@ def _field(market_data: Mapping[str, Any], name: str) -> float:
         state = "null" if name in market_data else "missing"
         raise DataError(f"{name} is {state}; it must be {ALLOWED[name]}")
     return number(name, value)
+
+
+def levels_in(market_data: Mapping[str, Any], needed: int) -> Any:
+    """Return the depth in a market data dictionary as it was given, None where there is none.
+
+    Parameters
+    ----------
+    market_data
+        With ``depth``, or with ``bid_price_2`` and so on, as a row of a file has them; of these
+        the best level may be missing, it is the quote.
+    needed
+        Levels that the model reads.
+    """
+    depth = market_data.get("depth")
+    if depth is not None or needed == 0 or "bid_price_2" not in market_data:
+        return depth
+    rows = [[market_data.get(name) for name in names] for names in LEVEL_FIELDS[:needed]]
+    if rows[0][0] is None and rows[0][2] is None:
+        rows[0] = [market_data.get(name) for name in DEPTH_COLUMNS]
+    return [[math.nan if cell is None else cell for cell in row] for row in rows]
 
 
 def read_tick(

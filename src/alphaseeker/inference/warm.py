@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from time import perf_counter
 
@@ -14,6 +13,7 @@ from alphaseeker.features.block import FeatureSettings
 from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
+from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.market.schema import TICK, TickSeries
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.decision import allocate_decision
@@ -24,7 +24,8 @@ __all__ = ["compile_kernels", "compile_path"]
 NOON_NS = 1_600_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 QUOTE = (100.0, 100.1, 2.0, 3.0, 100.0, 0.0)
-LEVELS = np.array([[100.0, 2.0, 100.1, 3.0]])
+LEVELS = np.array([[100.0 - n, 2.0, 100.1 + n, 3.0] for n in range(MAX_LEVELS)])
+SIDES = (0.0, 0.0)
 NAMES = ("book.spread", "book.imbalance")
 
 
@@ -57,12 +58,13 @@ def compile_path(model: ServedModel) -> None:
     """Run a few made-up ticks through a throwaway session and risk manager."""
     session = Session("", model)
     for second in range(2):
-        session.update(NOON_NS + second * SECOND_NS, *QUOTE, depth=LEVELS)
+        session.update(NOON_NS + second * SECOND_NS, *QUOTE, *SIDES, depth=LEVELS)
     ticks = np.zeros(2, dtype=TICK)
     for second in range(2):
         stamp = NOON_NS + (2 + second) * SECOND_NS
-        ticks[second] = (stamp, *QUOTE, math.nan, math.nan, 0)
-    run_rows(session, TickSeries(symbol="", ticks=ticks, rows=np.arange(2)))
+        ticks[second] = (stamp, *QUOTE, *SIDES, 0)
+    depth = np.stack([LEVELS, LEVELS])
+    run_rows(session, TickSeries(symbol="", ticks=ticks, rows=np.arange(2), depth=depth))
     market = {
         "bid_price": QUOTE[0],
         "ask_price": QUOTE[1],
@@ -99,9 +101,11 @@ def compile_kernels() -> float:
             passed_over=(),
             decision=allocate_decision(artifact.calibration),
             columns=column_indices(NAMES),
+            custom=(),
             settings=FeatureSettings(tick_size=0.1),
             needed_buckets=0,
             depth_levels=0,
+            reads_sides=False,
             abstain=False,
         )
     )

@@ -1,1 +1,1 @@
-"""Numeric primitives: elapsed-time averages, window sums, moments, extrema, least squares."""
+"""Numeric primitives: elapsed-time averages, and window sums, maxima, moments and slopes."""

@@ -34,7 +34,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.errors import ConfigError
+from alphaseeker.market.depth import DEPTH_COLUMNS, MAX_LEVELS
 from alphaseeker.market.schema import TICK, TickSeries
+from alphaseeker.market.simulated_depth import levels_behind
 from alphaseeker.market.simulated_quotes import (
     EVENT_INTERVAL_S,
     SIGNAL_HALF_LIFE_S,
@@ -103,7 +105,14 @@ def _tilt(strength: float, variance: float, step_s: float) -> float:
 
 
 def _check(
-    rows: int, seed: int, strength: float, mode: str, tick_size: float, price: float, start_ns: int
+    rows: int,
+    seed: int,
+    strength: float,
+    mode: str,
+    tick_size: float,
+    price: float,
+    start_ns: int,
+    levels: int,
 ) -> None:
     def whole(value: Any, least: int) -> bool:
         return isinstance(value, (int, np.integer)) and bool(value >= least)
@@ -116,6 +125,12 @@ def _check(
         ("mode", mode, mode in ("grid", "events"), "'grid' or 'events'"),
         ("tick_size", tick_size, 0.0 < tick_size < np.inf, "a positive finite number"),
         ("start_price", price, 100.0 * tick_size <= price < np.inf, "at least 100 ticks, finite"),
+        (
+            "depth_levels",
+            levels,
+            whole(levels, 0) and levels in (0, *range(2, MAX_LEVELS + 1)),
+            f"0, or a whole number from 2 to {MAX_LEVELS}",
+        ),
     ):
         if not good:
             raise ConfigError(f"{name} is {given!r}; it must be {allowed}")
@@ -131,6 +146,7 @@ def simulate_market(
     start_price: float = 100.0,
     start_ns: int = START_NS,
     symbol: str = _LABEL,
+    depth_levels: int = 0,
 ) -> SimulatedMarket:
     """Return a SIMULATED market: ticks, and the signal that leads them by a known strength.
 
@@ -152,13 +168,15 @@ def simulate_market(
         Time stamp of the first row, nanoseconds UTC.
     symbol
         Name of the instrument; ``SIMULATED_`` is put in front where it does not begin so.
+    depth_levels
+        Levels of depth, the touch included, 2 to 10; 0 for none. The ticks are the same with any.
 
     Raises
     ------
     ConfigError
         An argument is out of range, or the tick is too coarse for so strong a signal.
     """
-    _check(rows, seed, signal_strength, mode, tick_size, start_price, start_ns)
+    _check(rows, seed, signal_strength, mode, tick_size, start_price, start_ns, depth_levels)
     start = round(start_price / tick_size)
     variance = (_RETURN_DEVIATION * start) ** 2
     tilt = _tilt(signal_strength, variance, 1.0 if mode == "grid" else EVENT_INTERVAL_S)
@@ -193,10 +211,20 @@ def simulate_market(
         book,
         trades,
     )
+    ticks = _ticks(start_ns + np.cumsum(elapsed), book, trades, tick_size)
+    depth = None
+    if depth_levels > 0:
+        depth = np.empty((rows, depth_levels, 4))
+        # Drawn apart: the ticks of a seed do not depend on the depth behind them.
+        shocks = np.random.default_rng([seed, 1]).standard_normal((rows, depth_levels - 1, 4))
+        levels_behind(elapsed, signal, book, shocks, depth)
+        depth[:, :, ::2] = np.round(depth[:, :, ::2] * tick_size, _decimals(tick_size))
+        depth[:, :, 1::2] = np.round(depth[:, :, 1::2] * _LOT, 3)
     series = TickSeries(
         symbol=symbol if symbol.startswith(_LABEL) else f"{_LABEL}_{symbol}",
-        ticks=_ticks(start_ns + np.cumsum(elapsed), book, trades, tick_size),
+        ticks=ticks,
         rows=np.arange(1, rows + 1, dtype=np.int64),
+        depth=depth,
     )
     return SimulatedMarket(series=series, signal=signal, signal_strength=signal_strength)
 
@@ -227,6 +255,11 @@ def _moves(
     return moves
 
 
+def _decimals(tick_size: float) -> int:
+    """Return the decimal places of prices in half ticks."""
+    return max(0, -int(Decimal(repr(float(tick_size))).normalize().as_tuple().exponent)) + 1
+
+
 def _ticks(
     timestamp: npt.NDArray[np.int64],
     book: npt.NDArray[np.int64],
@@ -234,7 +267,7 @@ def _ticks(
     tick_size: float,
 ) -> npt.NDArray[Any]:
     """Turn ticks and lots into a ``TICK`` array of prices and sizes."""
-    decimals = max(0, -int(Decimal(repr(float(tick_size))).normalize().as_tuple().exponent)) + 1
+    decimals = _decimals(tick_size)
     ticks = np.zeros(len(timestamp), dtype=TICK)
     ticks["timestamp"] = timestamp
     ticks["bid_price"] = np.round(book[:, 0] * tick_size, decimals)
@@ -258,6 +291,7 @@ def simulate(
     start_price: float = 100.0,
     start_ns: int = START_NS,
     symbol: str = _LABEL,
+    depth_levels: int = 0,
 ) -> TickSeries:
     """Return SIMULATED ticks; arguments and errors as in ``simulate_market``."""
     return simulate_market(
@@ -269,6 +303,7 @@ def simulate(
         start_price=start_price,
         start_ns=start_ns,
         symbol=symbol,
+        depth_levels=depth_levels,
     ).series
 
 
@@ -282,12 +317,14 @@ def simulate_frame(
     start_price: float = 100.0,
     start_ns: int = START_NS,
     symbol: str = _LABEL,
+    depth_levels: int = 0,
 ) -> pd.DataFrame:
     """Return SIMULATED market data as a frame in the file schema.
 
-    Columns: ``timestamp`` (naive UTC), ``symbol``, ``session``, prices, sizes and volumes. The
-    session is named ``SIMULATED`` and ``frame.attrs["simulated"]`` is True. Arguments and errors
-    as in ``simulate_market``.
+    Columns: ``timestamp`` (naive UTC), ``symbol``, ``session``, prices, sizes and volumes, and
+    with ``depth_levels`` each level's ``bid_price_1``, ``bid_volume_1`` and so on. The session is
+    named ``SIMULATED`` and ``frame.attrs["simulated"]`` is True. Arguments and errors as in
+    ``simulate_market``.
     """
     import pandas as pd
 
@@ -300,11 +337,16 @@ def simulate_frame(
         start_price=start_price,
         start_ns=start_ns,
         symbol=symbol,
+        depth_levels=depth_levels,
     )
     frame = pd.DataFrame({"timestamp": series.ticks["timestamp"].astype("datetime64[ns]")})
     frame["symbol"] = series.symbol
     frame["session"] = _LABEL
     for name in (TICK.names or ())[1:-1]:
         frame[name] = series.ticks[name]
+    if series.depth is not None:
+        for level, column in np.ndindex(depth_levels, len(DEPTH_COLUMNS)):
+            name = f"{DEPTH_COLUMNS[column]}_{level + 1}"
+            frame[name] = series.depth[:, level, column]
     frame.attrs["simulated"] = True
     return frame

@@ -141,7 +141,12 @@ def warm_rows(
     return np.concatenate(
         [
             block.history
-            >= required_buckets(names, bucket_s=block.bucket_s, ready_history_s=ready_history_s)
+            >= required_buckets(
+                names,
+                bucket_s=block.bucket_s,
+                ready_history_s=ready_history_s,
+                custom=block.custom,
+            )
             for block in blocks
         ]
     )

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
-
-import numpy as np
 
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
@@ -18,7 +16,9 @@ from alphaseeker.factors.evaluation import evaluate_factor_blocks
 from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.catalogue import schema_hash
-from alphaseeker.features.settings import fit_settings
+from alphaseeker.features.custom import CustomFeature
+from alphaseeker.features.inputs import available_names
+from alphaseeker.features.settings import settings_from_plain
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.quality import QualityAccumulator, QualityReport, enforce
 from alphaseeker.market.readers import read_ticks
@@ -26,9 +26,8 @@ from alphaseeker.market.schema import TickSeries
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.backends import choose_predictor
 from alphaseeker.training.evaluation import evaluate_on
+from alphaseeker.training.fitted import blank_fitted, fit_on_training_part, say_where_graded
 from alphaseeker.training.pipeline import Progress, TrainedModel, train_on_blocks
-from alphaseeker.training.splits import split_by_time
-from alphaseeker.training.target import target_from_config
 
 __all__ = ["Judged", "TrainingRun", "blocks_of", "evaluate_source", "judge_source", "train_source"]
 
@@ -101,29 +100,13 @@ def blocks_of(
     ]
 
 
-def _settings_of_training_part(judged: Judged, config: Config) -> FeatureSettings:
-    """Fit the feature settings on nothing but ticks that the model is trained on."""
-    times = [
-        one.ticks["timestamp"][kept]
-        for one, kept in zip(judged.series, judged.accepted, strict=True)
-    ]
-    target = target_from_config(config)
-    split = split_by_time(
-        np.concatenate(times), label_span_ns=target.horizon_ns, config=config.split
-    )
-    parts = []
-    for one, kept in zip(judged.series, judged.accepted, strict=True):
-        rows = kept & split.rows("train", one.ticks["timestamp"])
-        parts.append(TickSeries(symbol=one.symbol, ticks=one.ticks[rows], rows=one.rows[rows]))
-    return fit_settings(parts, config)
-
-
 def train_source(
     data: Any,
     config: Config,
     *,
     price_col: str = "close",
     on_progress: Progress | None = None,
+    custom: Sequence[CustomFeature] = (),
 ) -> TrainingRun:
     """Train one model on everything in ``data``.
 
@@ -137,6 +120,8 @@ def train_source(
         Column that is read as ``close``.
     on_progress
         Called with a stage, steps done and steps in all.
+    custom
+        Features of the user's own, computed beside the catalogue's.
 
     Raises
     ------
@@ -147,7 +132,8 @@ def train_source(
     report("read", 0, 1)
     judged = judge_source(data, config, price_col=price_col)
     report("read", 1, 1)
-    settings = _settings_of_training_part(judged, config)
+    fitted, _ = fit_on_training_part(judged.series, judged.accepted, config)
+    settings = replace(fitted, custom=tuple(custom))
     report("features", 0, 1)
     blocks = blocks_of(judged, settings)
     report("features", 1, 1)
@@ -159,11 +145,11 @@ def train_source(
     artifact = ModelArtifact(
         model_text=trained.model_text,
         feature_names=trained.feature_names,
-        schema_hash=schema_hash(trained.feature_names),
+        schema_hash=schema_hash(trained.feature_names, settings.custom_columns),
         label_mapping=trained.label_mapping,
         class_prior=trained.class_prior,
         calibration=trained.calibration,
-        settings=asdict(settings),
+        settings=settings.to_dict(trained.feature_names),
         target=trained.target,
         training=training,
         metrics=trained.results["evaluation_results"],
@@ -189,19 +175,26 @@ def train_source(
 def _grade(
     blocks: list[FeatureBlock], config: Config, report: Progress
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Grade the factors on the training part; too little data for that costs no model."""
+    """Grade the factors on the training part; too little data for that costs no model.
+
+    Fitted columns are not graded, which empties them in ``blocks``: all rows here are ones that
+    they were fitted on.
+    """
     report("factors", 0, 1)
+    blank_fitted(blocks, None)
     try:
         results = evaluate_factor_blocks(
             blocks, config, on_progress=lambda done, total: report("factors", done, total)
         )
     except DataError as error:
         return [], [f"factors are not graded: {error}"]
-    return list(results["factor_results"]), []
+    graded = list(results["factor_results"])
+    say_where_graded(graded, None)
+    return graded, []
 
 
 def _before(block: FeatureBlock, end_ns: int) -> FeatureBlock:
-    """Return the rows of ``block`` before ``end_ns``."""
+    """Return a copy of the rows of ``block`` before ``end_ns``."""
     rows = block.timestamp < end_ns
     arrays = {
         name: getattr(block, name)[rows]
@@ -221,7 +214,12 @@ def _before(block: FeatureBlock, end_ns: int) -> FeatureBlock:
 
 
 def evaluate_source(
-    artifact: ModelArtifact, data: Any, config: Config, *, price_col: str | None = None
+    artifact: ModelArtifact,
+    data: Any,
+    config: Config,
+    *,
+    price_col: str | None = None,
+    custom: Sequence[CustomFeature] = (),
 ) -> dict[str, Any]:
     """Evaluate a model on the rows of ``data`` that its training never saw.
 
@@ -237,11 +235,13 @@ def evaluate_source(
     Raises
     ------
     DataError
-        The data cannot be read, or holds too few rows after the training part.
+        The data cannot be read, lacks depth or the aggressor's side, which the model reads, or
+        holds too few rows after the training part.
     """
     column = price_col or artifact.training.get("price_col", "close")
     judged = judge_source(data, config, price_col=column)
-    blocks = blocks_of(judged, FeatureSettings(**artifact.settings))
+    settings = settings_from_plain(artifact.settings, custom)
+    blocks = blocks_of(judged, settings, names=_read_by_evaluation(artifact, settings))
     from_ns = int(artifact.training["ranges"]["test"][0])
     before = sum(int((block.timestamp < from_ns).sum()) for block in blocks)
     rows = sum(len(block) for block in blocks)
@@ -261,6 +261,16 @@ def evaluate_source(
         "rows_after": rows - before,
     }
     return results
+
+
+def _read_by_evaluation(artifact: ModelArtifact, settings: FeatureSettings) -> tuple[str, ...]:
+    """Return the columns of the model, of its baselines, and of the book.
+
+    What else the training data had, the data at hand may lack.
+    """
+    logistic = artifact.training["baselines"]["logistic"] or {"features": ()}
+    book = [name for name in available_names(settings) if name.startswith("book.")]
+    return tuple(dict.fromkeys((*artifact.feature_names, *logistic["features"], *book)))
 
 
 def _iso(nanoseconds: int) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from alphaseeker.config import FeatureConfig
 from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.features.catalogue import FAMILIES
 from alphaseeker.training.metrics import symbol_rank_correlation
 
 __all__ = ["Selection", "candidate_columns", "select_columns"]
@@ -40,14 +41,22 @@ def candidate_columns(names: Sequence[str], config: FeatureConfig) -> list[int]:
     Raises
     ------
     ConfigError
-        A family or window is not among the columns, or none is left.
+        A family or window is not among the columns (the data may lack what it reads), or none is
+        left.
     """
     families = {name: name.partition(".")[0] for name in names}
     windows = {name: _window(name) for name in names}
     chosen = set(names)
     if not isinstance(config.families, str):
+        offered = sorted(set(families.values()))
         for family in config.families:
-            _require_known("families", family, sorted(set(families.values())))
+            if family in FAMILIES and family not in offered:
+                raise ConfigError(
+                    f"families names {family!r}, whose columns the data do not offer: depth needs "
+                    "columns such as bid_price_2, aggressor needs buy_volume and sell_volume; "
+                    f"offered are {', '.join(offered)}"
+                )
+            _require_known("families", family, offered)
         chosen &= {name for name in names if families[name] in config.families}
     if not isinstance(config.windows, str):
         for window in config.windows:

@@ -33,6 +33,7 @@ SIGNALS: tuple[Signal, ...] = (
         "table fitted on the training part: a row for s of 1, 2, 3 and at least 4 ticks, a column "
         "for each tenth of B / (A + B), lower edge included; NaN where there is no table",
         source="Stoikov 2018",
+        fitted=True,
     ),
     Signal(family="book", name="depth", unit="1", formula="ln(A + B)"),
     Signal(

@@ -18,6 +18,7 @@ def _signal(
     *,
     levels: int = 2,
     windows: tuple[int, ...] = (),
+    fitted: bool = False,
 ) -> Signal:
     return Signal(
         family="depth",
@@ -28,6 +29,7 @@ def _signal(
         windows=windows,
         inputs=("depth",),
         levels=levels,
+        fitted=fitted,
     )
 
 
@@ -106,5 +108,6 @@ SIGNALS: tuple[Signal, ...] = (
         "1 / K each where nothing was fitted",
         "Cont, Cucuringu & Zhang 2023",
         windows=INTEGRATED_WINDOWS,
+        fitted=True,
     ),
 )
