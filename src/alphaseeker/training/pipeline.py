@@ -27,8 +27,13 @@ from alphaseeker.training.calibration import (
 from alphaseeker.training.dataset import Rows, fingerprint, gather, join_blocks, warm_rows
 from alphaseeker.training.evaluation import evaluate_on
 from alphaseeker.training.fit import fit_model, raw_scores
-from alphaseeker.training.selection import Selection, candidate_columns, select_columns
-from alphaseeker.training.splits import TimeSplit, require_rows, split_by_time
+from alphaseeker.training.selection import (
+    Selection,
+    candidate_columns,
+    select_columns,
+    unreached_warning,
+)
+from alphaseeker.training.splits import MIN_ROWS, TimeSplit, require_rows, split_by_time
 from alphaseeker.training.target import (
     CLASS_NAMES,
     NANOSECONDS,
@@ -189,6 +194,12 @@ def _select(
     chosen = np.flatnonzero(rows.usable & split.rows("train", rows.timestamp))
     _require_rows("train", chosen, rows, target, config)
     candidates = candidate_columns(names, config.feature)
+    reached = [c for c in candidates if _is_reached(blocks, rows, split, names[c], config)]
+    warnings: tuple[str, ...] = ()
+    # Where none is reached the parts themselves are too short, and are refused as such.
+    if reached and len(reached) < len(candidates):
+        warnings = (unreached_warning(candidates, reached, names),)
+        candidates = reached
 
     def columns() -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         for done, column in enumerate(candidates):
@@ -203,7 +214,21 @@ def _select(
         config.feature,
     )
     report("select", len(candidates), len(candidates))
-    return selection
+    return replace(selection, warnings=(*warnings, *selection.warnings))
+
+
+def _is_reached(
+    blocks: Sequence[FeatureBlock], rows: Rows, split: TimeSplit, name: str, config: Config
+) -> bool:
+    """Say whether a column's history is seen on enough rows to validate and to evaluate with it.
+
+    It goes by histories alone, which are times: no value of those parts is looked at.
+    """
+    warm = rows.usable & warm_rows(blocks, [name], ready_history_s=config.inference.READY_HISTORY_S)
+    return all(
+        int((warm & split.rows(part, rows.timestamp)).sum()) >= MIN_ROWS
+        for part in ("validation", "test")
+    )
 
 
 def _parts(

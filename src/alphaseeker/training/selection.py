@@ -15,7 +15,7 @@ from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.features.catalogue import FAMILIES
 from alphaseeker.training.metrics import symbol_rank_correlation
 
-__all__ = ["Selection", "candidate_columns", "select_columns"]
+__all__ = ["Selection", "candidate_columns", "select_columns", "unreached_warning"]
 
 WINDOW = re.compile(r"_(\d+)s$")
 
@@ -169,6 +169,17 @@ def select_columns(
         columns=columns,
         names=tuple(names[column] for column in columns),
         warnings=tuple(warnings),
+    )
+
+
+def unreached_warning(
+    candidates: Sequence[int], reached: Sequence[int], names: Sequence[str]
+) -> str:
+    """Say which candidates are dropped because a later part never sees their history."""
+    lost = [names[column] for column in candidates if column not in set(reached)]
+    return (
+        f"{len(lost)} of {len(candidates)} features dropped: too few rows of the validation or of "
+        f"the held-back part have their history: {_listed(lost)}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from alphaseeker.config import SplitConfig
 from alphaseeker.errors import DataError
 
-__all__ = ["PARTS", "TimeSplit", "split_by_time"]
+__all__ = ["MIN_ROWS", "PARTS", "TimeSplit", "split_by_time"]
 
 PARTS = ("train", "validation", "test")
 
