@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from alphaseeker.config import Config
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.batch import column_indices, depth_of, run_ticks
 from alphaseeker.features.inputs import available_names
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.market.readers import read_ticks
 

@@ -24,10 +24,11 @@ import numpy as np
 from long_memory import LongMemory
 from simulated_ticks import LEVELS, STEPS_A_UNIT, TICK_SIZE, SimulatedTicks
 
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.batch import run_ticks
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FAMILIES, FEATURES
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.microprice import fit_microprice
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.schema import TickSeries

@@ -14,7 +14,8 @@ import pytest
 from captures import EVENTS, GRID, Loop, load
 from numba.typed import List
 
-from alphaseeker.features.layout import NO_LEVELS, RECORD, allocate_session, feature_vector
+from alphaseeker.features.allocation import allocate_session
+from alphaseeker.features.layout import NO_LEVELS, RECORD, feature_vector
 from alphaseeker.features.step import tick_step
 from alphaseeker.features.stream import FeatureStream
 

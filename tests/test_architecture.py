@@ -23,6 +23,7 @@ MAX_LINES = 400
 LAYERS = {
     "errors": 0,
     "config": 0,
+    "_address": 0,
     "_jit": 0,
     "_logging": 0,
     "kernels": 1,
@@ -37,7 +38,10 @@ LAYERS = {
     "backtest": 6,
     "distributed": 6,
     "engine": 7,
+    "bench": 8,
     "cli": 8,
+    "cli_options": 8,
+    "cli_serving": 8,
     "console": 8,
     "demo": 8,
     "": 9,  # the package itself: public names only
@@ -46,8 +50,13 @@ LAYERS = {
 SIDEWAYS = {
     ("config", "errors"),
     ("_logging", "errors"),
+    ("cli", "cli_options"),
+    ("cli", "cli_serving"),
     ("cli", "console"),
     ("cli", "demo"),
+    ("cli_serving", "bench"),
+    ("cli_serving", "cli_options"),
+    ("cli_serving", "console"),
 }
 PUBLIC = [
     "AlphaSeekerMLEngine",
@@ -63,7 +72,16 @@ PUBLIC = [
 ]
 # Modules whose tests stand in a file of another name, because a user sees them at work there.
 TESTED_IN = {
+    # The parts of one measurement.
+    "bench/peers.py": "test_bench.py",
+    "bench/reference.py": "test_bench.py",
+    "bench/run.py": "test_bench.py",
+    "bench/start.py": "test_bench.py",
+    "bench/streams.py": "test_bench.py",
+    "bench/timing.py": "test_bench.py",
     # What a terminal shows is tested by running the verbs.
+    "cli_options.py": "test_cli.py",
+    "cli_serving.py": "test_cli.py",
     "console.py": "test_cli.py",
     "demo.py": "test_cli.py",
     # Families write into one record: every column is compared with its formula at once.
@@ -109,6 +127,13 @@ TESTED_IN = {
     "inference/pool.py": "test_config_effects.py",
     "inference/signal.py": "inference/test_judgement.py",
     "inference/statistics.py": "test_public_api.py",
+    # The parts of a session are seen at work in its signals.
+    "inference/session_calls.py": "inference/test_session.py",
+    "inference/session_memory.py": "inference/test_session.py",
+    "inference/session_snapshot.py": "inference/test_session.py",
+    "inference/session_state.py": "inference/test_session.py",
+    "inference/session_step.py": "inference/test_jitted_step.py",
+    "features/allocation.py": "features/test_layout.py",
     "inference/tick_input.py": "inference/test_live.py",
     # The parts of the readers: seen from the source that needs them.
     "market/assembly.py": "market/test_readers.py",

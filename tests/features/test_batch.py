@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.batch import (
     column_indices,
     compute_features,
@@ -15,7 +16,7 @@ from alphaseeker.features.batch import (
 )
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.inputs import available_names
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 
 CHUNKS = (1, 2, 7, 100, 4096)
 

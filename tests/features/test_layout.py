@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES, WINDOWS
 from alphaseeker.features.groups import STACKS, SUMS
@@ -14,7 +15,6 @@ from alphaseeker.features.layout import (
     OUTPUT,
     RECORD,
     RING,
-    allocate_session,
     feature_vector,
 )
 from alphaseeker.features.step import tick_step

@@ -9,9 +9,10 @@ import numba
 import numpy as np
 import pytest
 
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.step import feature_step, tick_step
 
 NAMES = [feature.name for feature in FEATURES]

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import feature_named
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.step import tick_step
 from alphaseeker.market.gate import Verdict
 

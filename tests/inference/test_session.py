@@ -155,7 +155,7 @@ def test_the_same_tick_again_returns_the_previous_signal(session, market):
     for row in rows:
         last = session.update(*row)
     before = session.snapshot()
-    assert session.update(*rows[-1]) is last
+    assert session.update(*rows[-1]) == last
     assert session.statistics.repeated == 1
     # Only the gate's counter of repeated ticks has moved.
     assert sum(a != b for a, b in zip(before, session.snapshot(), strict=True)) < 10

@@ -282,3 +282,16 @@ def test_blocks_without_the_usual_columns_have_no_logistic_baseline(block):
         block, names=block.names[3:], values=np.ascontiguousarray(block.values[:, 3:])
     )
     assert set(evaluation(train([bare]))["baselines"]) == {"class_prior", "last_label"}
+
+
+def test_columns_that_a_later_part_never_warms_up_are_dropped(block):
+    late = np.arange(len(block.history)) >= len(block.history) // 2
+    short = dataclasses.replace(block, history=np.where(late, block.history % 45, block.history))
+    model = train([short])
+    named = [w for w in model.warnings if "too few rows of the validation" in w]
+    assert len(named) == 1
+    assert "300s" in named[0]
+    windows = [int(n.rsplit("_", 1)[1][:-1]) for n in model.feature_names if n.endswith("0s")]
+    assert windows
+    assert max(windows) <= 45
+    assert not [w for w in train([block]).warnings if "too few rows of the validation" in w]

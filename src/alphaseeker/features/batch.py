@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker._jit import kernel
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.catalogue import FEATURES, feature_named
 from alphaseeker.features.custom_runner import CustomRunner, custom_runner
 from alphaseeker.features.declaration import Feature
 from alphaseeker.features.inputs import available_names, check_inputs
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.step import tick_step
 from alphaseeker.market.depth import repair_depth_series
 from alphaseeker.market.gate import Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.groups import SIGN_TIME
 from alphaseeker.kernels.ewma import fill_weights
 
@@ -13,7 +13,7 @@ __all__ = ["pass_time"]
 SECONDS = 1e-9
 
 
-@kernel
+@part
 def pass_time(rec: Any, timestamp: int, elapsed_ns: int) -> None:
     """Bring the averages up to ``timestamp``, ``elapsed_ns`` after the tick before.
 

@@ -14,27 +14,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import allocate_record
-from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES, SIGNALS, WINDOWS
-from alphaseeker.features.declaration import NANOSECONDS
 from alphaseeker.features.declared.bars import BAR_WINDOWS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
-from alphaseeker.features.groups import STACKS, group_fields, set_windows, with_memory
-from alphaseeker.features.microprice import MAX_SPREADS, MICROPRICE_BINS, microprice_array
+from alphaseeker.features.groups import STACKS, group_fields, with_memory
+from alphaseeker.features.microprice import MAX_SPREADS, MICROPRICE_BINS
 from alphaseeker.market.depth import MAX_LEVELS
-from alphaseeker.market.gate import GATE, set_limits
+from alphaseeker.market.gate import GATE
 
-__all__ = ["NO_LEVELS", "RECORD", "allocate_session", "feature_vector"]
+__all__ = ["NO_LEVELS", "RECORD", "feature_vector"]
 
 RING = 1024  # power of two above the longest window: mids at bucket ends
-LAG_S = 5  # of the realised spread and the price impact
-BULK_HALF_LIFE_S = 60  # of the variance that volume is classified by
 LAG_RING = 8  # power of two above the lag in the shortest buckets
 
 # Half-lives that EWMAs by elapsed time decay with, in seconds, in rising order.
 HALF_LIVES = WINDOWS
-RATES = tuple(float(np.log(2.0)) / half_life for half_life in HALF_LIVES)
 
 BAR_COLUMNS = 9  # of a closed bar
 
@@ -193,6 +187,7 @@ OUTPUT = np.dtype(
 
 RECORD = _aligned(
     [
+        ("step", np.int64),  # address of the compiled step; see ``step.tick_step``
         ("gate", GATE),
         ("clock", CLOCK),
         ("quote", QUOTE),
@@ -209,39 +204,6 @@ RECORD = _aligned(
     ]
 )
 RECORD = with_memory(RECORD)
-
-
-def allocate_session(settings: FeatureSettings, symbol: str = "") -> npt.NDArray[Any]:
-    """Return a fresh one-element array of ``RECORD``, set up for ``symbol``."""
-    records = allocate_record(RECORD)
-    set_limits(records["gate"], max_gap_s=settings.max_gap_s, max_jump=settings.max_jump)
-    bucket_ns = round(settings.bucket_s * NANOSECONDS)
-    clock = records["clock"]
-    clock["bucket_ns"] = bucket_ns
-    clock["bars"] = len(BAR_WINDOWS)
-    clock["longest"] = WINDOWS[-1] * NANOSECONDS // bucket_ns
-    unused = (
-        *(() if settings.depth_levels else ("levels",)),
-        *(() if settings.aggressor else ("sides",)),
-    )
-    set_windows(records, bucket_ns, unused)
-    for place, window in enumerate(BAR_WINDOWS):
-        length, rest = divmod(window * NANOSECONDS, bucket_ns)
-        records["bars"]["length"][0, place] = 0 if rest else length
-    trade = records["trade"]
-    trade["lag"] = -(-LAG_S * NANOSECONDS // bucket_ns)
-    trade["bulk_weight"] = -np.expm1(-settings.bucket_s / BULK_HALF_LIFE_S * np.log(2.0))
-    trade["bulk_lag"] = -(-BULK_HALF_LIFE_S * NANOSECONDS // bucket_ns)
-    records["averages"]["rates"] = RATES
-    fitted = records["fitted"]
-    fitted["tick_size"] = settings.tick_size_of(symbol)
-    fitted["microprice"] = microprice_array(settings.microprice_of(symbol))
-    fitted["aggressor"] = settings.aggressor
-    fitted["depth_levels"] = settings.depth_levels
-    fitted["ofi_weights"][0, : settings.depth_levels] = settings.ofi_weights_of(symbol)
-    fitted["round_trip_notional"] = settings.round_trip_notional
-    feature_vector(records)[:] = np.nan
-    return records
 
 
 def feature_vector(records: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.market.schema import TickSeries
 
 __all__ = [
@@ -46,7 +46,7 @@ STATES = MAX_SPREADS * MICROPRICE_BINS
 Table = tuple[tuple[float, ...], ...]
 
 
-@kernel
+@part
 def microprice_step(
     table: npt.NDArray[np.float64],
     spread: float,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = ["decimal_mid", "decimal_scale", "decimal_spread"]
 
@@ -18,14 +18,14 @@ MOST_ZEROS = 300.0
 LEAST, MOST = 1e11, 1e15
 
 
-@kernel
+@part
 def decimal_scale(price: float) -> float:
     """Return the power of ten that brings ``price`` to 14 digits before the point."""
     scale: float = 10.0 ** min(MOST_ZEROS, DIGITS - math.floor(math.log10(price)))
     return scale
 
 
-@kernel
+@part
 def decimal_mid(bid: float, ask: float, scale: float) -> float:
     """Return the mid, rounded to whole units of 1 / ``scale``."""
     mid = 0.5 * (bid + ask)
@@ -35,7 +35,7 @@ def decimal_mid(bid: float, ask: float, scale: float) -> float:
     return mid
 
 
-@kernel
+@part
 def decimal_spread(bid: float, ask: float, scale: float) -> float:
     """Return ask - bid, rounded as the mid is."""
     spread = ask - bid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = ["SMALLEST", "as_output"]
 
@@ -12,7 +12,7 @@ __all__ = ["SMALLEST", "as_output"]
 SMALLEST = 1e-35
 
 
-@kernel
+@part
 def as_output(value: float) -> np.float32:
     """Return ``value`` as float32, with -0.0 and everything up to 1e-35 in size as 0.0."""
     if abs(value) <= SMALLEST:

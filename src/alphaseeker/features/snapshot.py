@@ -22,6 +22,7 @@ VERSION = hashlib.sha256(
 ).digest()[:16]
 CHECKSUM_BYTES = 4
 SESSION_BYTES = 8
+ADDRESS_BYTES = 8
 SETTINGS = (
     ("clock", "bucket_ns"),
     ("fitted", "tick_size"),
@@ -45,7 +46,9 @@ def snapshot_record(
     """
     mark, own = (NO_MARK, b"") if custom is None else (custom.mark, custom.state_bytes())
     code = session.to_bytes(SESSION_BYTES, "little", signed=True)
-    body = code + mark + records.tobytes() + own
+    # The record begins with the address of its step, which means nothing to another process.
+    kept = bytes(ADDRESS_BYTES) + records.tobytes()[ADDRESS_BYTES:]
+    body = code + mark + kept + own
     return VERSION + zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "little") + body
 
 
@@ -88,7 +91,9 @@ def restore_record(
                 f"the snapshot was taken with {field}{values}; use the model and the settings it "
                 "was taken with, or warm up from history"
             )
+    address = int(records["step"][0])
     records[:] = restored
+    records["step"] = address
     if custom is not None:
         custom.restore_bytes(body[end:])
     return int.from_bytes(body[:SESSION_BYTES], "little", signed=True)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import inlined, kernel
+from alphaseeker._address import Entry
+from alphaseeker._jit import allocate_record, inlined, kernel
 from alphaseeker.features.buckets import advance_clock, begin_segment
 from alphaseeker.features.elapsed import pass_time
 from alphaseeker.features.families.aggressor import take_in_sides
@@ -16,11 +17,12 @@ from alphaseeker.features.families.depth import begin_levels, take_in_levels
 from alphaseeker.features.families.flow import take_in_quote
 from alphaseeker.features.families.momentum import take_in_mid
 from alphaseeker.features.families.trades import take_in_trade
+from alphaseeker.features.layout import NO_LEVELS, RECORD, feature_vector
 from alphaseeker.features.mid import decimal_mid, decimal_scale, decimal_spread
 from alphaseeker.features.write import write_first, write_tick
 from alphaseeker.market.gate import Verdict, gate_step
 
-__all__ = ["feature_step", "tick_step"]
+__all__ = ["STEP", "feature_step", "tick_step"]
 
 AFTER_GAP = int(Verdict.AFTER_GAP)
 NEW_SESSION = int(Verdict.NEW_SESSION)
@@ -164,7 +166,7 @@ def feature_step(
 
 
 @kernel
-def tick_step(
+def _whole_step(
     records: npt.NDArray[Any],
     vector: npt.NDArray[np.float32],
     levels: npt.NDArray[np.float64],
@@ -179,31 +181,7 @@ def tick_step(
     buy_volume: float,
     sell_volume: float,
 ) -> int:
-    """Judge one tick and, where it is accepted, take it into the features.
-
-    Parameters
-    ----------
-    records
-        One-element array of ``layout.RECORD``.
-    vector
-        ``layout.feature_vector(records)``.
-    levels
-        Shape (levels, 4): depth, best level first; no row (``layout.NO_LEVELS``) where there is
-        none.
-    timestamp
-        Nanoseconds UTC.
-    session
-        Code of the continuous capture.
-    bid_price, ask_price, close
-        Price units.
-    bid_volume, ask_volume, volume, buy_volume, sell_volume
-        Size units; the last two NaN where unknown.
-
-    Returns
-    -------
-    int
-        The gate's verdict (``market.gate.Verdict``).
-    """
+    """Do what ``tick_step`` says; the arguments are the same."""
     rec = records[0]
     verdict = gate_step(
         rec.gate,
@@ -236,3 +214,71 @@ def tick_step(
             fresh,
         )
     return verdict
+
+
+def _samples() -> tuple[Any, ...]:
+    records = allocate_record(RECORD)
+    return (records, feature_vector(records), NO_LEVELS, 0, 0, *(0.0,) * 8)
+
+
+STEP = Entry(_whole_step, _samples)
+_call_step = STEP.call
+
+
+@kernel
+def tick_step(
+    records: npt.NDArray[Any],
+    vector: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.float64],
+    timestamp: int,
+    session: int,
+    bid_price: float,
+    ask_price: float,
+    bid_volume: float,
+    ask_volume: float,
+    close: float,
+    volume: float,
+    buy_volume: float,
+    sell_volume: float,
+) -> int:
+    """Judge one tick and, where it is accepted, take it into the features.
+
+    Parameters
+    ----------
+    records
+        One-element array of ``layout.RECORD``, from ``allocation.allocate_session``.
+    vector
+        ``layout.feature_vector(records)``.
+    levels
+        Shape (levels, 4): depth, best level first; no row (``layout.NO_LEVELS``) where there is
+        none.
+    timestamp
+        Nanoseconds UTC.
+    session
+        Code of the continuous capture.
+    bid_price, ask_price, close
+        Price units.
+    bid_volume, ask_volume, volume, buy_volume, sell_volume
+        Size units; the last two NaN where unknown.
+
+    Returns
+    -------
+    int
+        The gate's verdict (``market.gate.Verdict``).
+    """
+    arguments = (
+        records,
+        vector,
+        levels,
+        timestamp,
+        session,
+        bid_price,
+        ask_price,
+        bid_volume,
+        ask_volume,
+        close,
+        volume,
+        buy_volume,
+        sell_volume,
+    )
+    return int(_call_step(records[0].step, arguments))

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker._jit import kernel
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.batch import column_indices
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.custom_runner import CustomRunner, custom_runner
 from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.snapshot import restore_record, snapshot_record
 from alphaseeker.features.step import tick_step

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 from alphaseeker.inference.signal import REASON_OF_CHOICE, REASON_OF_VERDICT, Reason
 from alphaseeker.market.gate import Verdict
 from alphaseeker.model.decision import Choice, decision_step, probability_step
@@ -35,7 +35,7 @@ for _choice, _why in REASON_OF_CHOICE.items():
     FILTERED[_choice] = int(_why)
 
 
-@kernel
+@part
 def judgement_step(
     decision: Any,
     scores: npt.NDArray[np.float64],

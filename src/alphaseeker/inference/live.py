@@ -55,7 +55,8 @@ class LivePrediction:
         """Take one tick in and return the answer; see the engine's ``predict``."""
         start = perf_counter_ns()
         wanted = check_position(position)
-        symbol = market_data.get("symbol", "") if isinstance(market_data, Mapping) else ""
+        is_market = type(market_data) is dict or isinstance(market_data, Mapping)
+        symbol = market_data.get("symbol", "") if is_market else ""
         session = self.pool.get(symbol)
         session.adopt()
         now = time.time()
@@ -69,14 +70,14 @@ class LivePrediction:
             self._check_clock(tick, age, replay)
             model = session.model
             depth = levels_in(market_data, model.depth_levels)
-            levels, mended = model.check_tick(depth, *tick.values[-2:])
-            capture = session.capture(market_data.get("session"))
+            capture = session.captures.number(market_data.get("session"))
+            if depth is not None or model.checks_ticks:
+                session.take_levels(depth, tick.values)
         except DataError:
-            session.statistics.refused += 1
+            session.statistics.count_refused()
             raise
         before = session.statistics.predictions
-        signal = session.step(start, tick.timestamp, capture, levels, tick.values)
-        session.statistics.depth_repaired += mended
+        signal = session.step(start, tick.timestamp, capture, tick.values)
         if market_data.get("timestamp") is not None and tick.kind is not None:
             session.note_time(tick.timestamp, tick.kind)
         if not replay and age > self.config.inference.MAX_AGE_S:

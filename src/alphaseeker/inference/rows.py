@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from alphaseeker.features.batch import depth_of, run_ticks
 from alphaseeker.inference.judgement import judge_rows
-from alphaseeker.inference.session import REASONS, SIDES, Session
-from alphaseeker.inference.signal import Signal
+from alphaseeker.inference.session import Session
+from alphaseeker.inference.session_calls import answer_rows
+from alphaseeker.inference.signal import REASONS, SIDES, Reason, Signal
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.schema import TickSeries
+from alphaseeker.model.decision import N_CLASSES
 
 __all__ = ["RowSignals", "run_rows"]
 
@@ -86,11 +88,40 @@ def run_rows(session: Session, series: TickSeries) -> RowSignals:
 
 
 def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> RowSignals:
+    if session.custom is not None:
+        return _run_with_custom(session, series, start, end)
+    count = end - start
+    ticks = series.ticks[start:end]
+    depth = depth_of(series, session.model.settings)
+    rows = RowSignals(
+        timestamp=ticks["timestamp"].copy(),
+        side=np.empty(count, dtype=np.int8),
+        reason=np.empty(count, dtype=np.int8),
+        verdict=np.empty(count, dtype=np.int8),
+        asked=np.empty(count, dtype=np.bool_),
+        ready=np.empty(count, dtype=np.bool_),
+        probabilities=np.empty((count, N_CLASSES)),
+    )
+    answer_rows(
+        session.state,
+        ticks,
+        depth[start:end] if depth.shape[1] > 0 else depth,
+        rows.verdict,
+        rows.side,
+        rows.reason,
+        rows.asked,
+        rows.ready,
+        rows.probabilities,
+        int(Reason.REFUSED),
+    )
+    return rows
+
+
+def _run_with_custom(session: Session, series: TickSeries, start: int, end: int) -> RowSignals:
+    """Do the same in three passes: features, custom features, model."""
     model = session.model
-    records, vector = session.state
-    ticks = _named(series.ticks[start:end], session.capture(None))
-    if isinstance(records, np.recarray):
-        ticks = ticks.view(np.recarray)
+    records, vector = session.records
+    ticks = _named(series.ticks[start:end], int(session.state["capture"][0]))
     count = end - start
     values = np.empty((count, len(model.columns)), dtype=np.float32)
     verdicts = np.empty(count, dtype=np.int8)

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-import zlib
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker.errors import DataError, StateError
-from alphaseeker.features.custom_runner import CustomRunner, custom_runner
-from alphaseeker.features.layout import allocate_session, feature_vector
+from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.snapshot import SETTINGS, restore_record, snapshot_record
-from alphaseeker.features.stream import copy_features, observe
-from alphaseeker.inference.judgement import judge_row
 from alphaseeker.inference.served_model import ServedModel
-from alphaseeker.inference.signal import Reason, Side, Signal
-from alphaseeker.inference.statistics import SessionStatistics
+from alphaseeker.inference.session_calls import decide_tick, take_tick
+from alphaseeker.inference.session_memory import SessionMemory
+from alphaseeker.inference.session_snapshot import with_answer, without_answer
+from alphaseeker.inference.session_step import TIMED
+from alphaseeker.inference.signal import REASONS, SIDES, Reason, Side, Signal
+from alphaseeker.market.capture_numbers import CaptureNumbers
 from alphaseeker.market.gate import Verdict, set_limits
-from alphaseeker.market.schema import session_code
 from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
 
-__all__ = ["REASONS", "SIDES", "Session"]
+__all__ = ["Session"]
 
 NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
-REASONS = tuple(Reason(value).text for value in range(len(Reason)))
-SIDES = {int(side): side for side in Side}
+_new = tuple.__new__  # a third of the time that the class takes to make one
 # What the state of a stream rests on; limits of the gate may change under it.
 FITTED_FIELDS = tuple(place for place in SETTINGS if place[0] != "gate")
-KEPT_NAMES = 1_024  # of sessions, whose numbers are not computed again
-CHECK_BYTES = 4
 
 
-class Session:
+class Session(SessionMemory):
     """The stream of one symbol.
 
     Sessions are independent of one another: give each thread its own. Other threads may hand a
@@ -50,43 +44,18 @@ class Session:
     model
         What serves.
     caching
-        Keep the scores while no column changed (the answer is the same either way).
+        Keep the scores while no column crossed a threshold (the answer is the same either way).
+
+    Raises
+    ------
+    StateError
+        NUMBA_DISABLE_JIT is set.
     """
 
     def __init__(self, symbol: str, model: ServedModel, *, caching: bool = True) -> None:
-        self.symbol = symbol
-        self.statistics = SessionStatistics()
-        self.caching = caching
-        self._codes: dict[Any, int] = {}
-        self._scores = np.zeros(3)
-        self._probabilities = np.zeros(3)
+        super().__init__(symbol, model, caching=caching)
+        self.captures = CaptureNumbers()
         self._next: ServedModel | None = None
-        self._use(model)
-        self._begin()
-
-    def _begin(self) -> None:
-        """Start the stream from nothing."""
-        self._records = allocate_session(self.model.settings, self.symbol)
-        self._vector = feature_vector(self._records)
-        self._custom = self._fresh_custom()
-        self.timestamp_kind: str | None = None
-        self._clock_offset = 0
-        self._last: Signal | None = None
-        self.resume(None)
-
-    def _fresh_custom(self) -> CustomRunner | None:
-        return custom_runner(self.model.artifact.feature_names, self.model.settings)
-
-    def _use(self, model: ServedModel) -> None:
-        """Serve ``model``; the stream is left as it is."""
-        self.model = model
-        self._columns = model.columns
-        self._features = np.full(len(model.columns), NAN, dtype=np.float32)
-        self._features_view = self._features.view()
-        self._features_view.flags.writeable = False
-        self._predict = model.predictor.bind(self._features, self._scores)
-        prior = model.artifact.class_prior
-        self._prior = (prior[2], prior[1], prior[0])
 
     def update(
         self,
@@ -127,56 +96,72 @@ class Session:
             state is as it was.
         """
         start = perf_counter_ns()
-        self.adopt()
-        values = numbers(
-            (
-                bid_price,
-                ask_price,
-                bid_volume,
-                ask_volume,
-                close,
-                volume,
-                buy_volume,
-                sell_volume,
+        if self._next is not None:
+            self.adopt()
+        # The types are looked at here, one by one: a loop over them takes twice the time.
+        if not (
+            type(bid_price) is float
+            and type(ask_price) is float
+            and type(bid_volume) is float
+            and type(ask_volume) is float
+            and type(close) is float
+            and type(volume) is float
+            and type(buy_volume) is float
+            and type(sell_volume) is float
+        ):
+            bid_price, ask_price, bid_volume, ask_volume, close, volume, buy_volume, sell_volume = (
+                numbers(
+                    (
+                        bid_price,
+                        ask_price,
+                        bid_volume,
+                        ask_volume,
+                        close,
+                        volume,
+                        buy_volume,
+                        sell_volume,
+                    )
+                )
             )
-        )
         timestamp = whole_nanoseconds(timestamp_ns)
-        levels, mended = self.model.check_tick(depth, values[6], values[7])
-        signal = self.step(start, timestamp, self.capture(session), levels, values)
-        self.statistics.depth_repaired += mended
-        return signal
+        values = (
+            bid_price,
+            ask_price,
+            bid_volume,
+            ask_volume,
+            close,
+            volume,
+            buy_volume,
+            sell_volume,
+        )
+        if depth is not None or self._checks_ticks:
+            self.take_levels(depth, values)
+        capture = 0 if session is None else self.captures.number(session)
+        return self.step(start, timestamp, capture, values)
 
-    def capture(self, session: Any) -> int:
-        """Return the number of a continuous capture; None is the present one.
+    def take_levels(self, depth: Any, values: tuple[float, ...]) -> None:
+        """Check what a tick brings of depth and sides, and lay the depth ready for ``step``.
 
         Raises
         ------
         DataError
-            The name is neither text nor a whole number.
+            The depth is malformed, or something is missing that the model reads.
         """
-        if session is None:
-            return self._capture
-        if not isinstance(session, (str, int, np.integer)) or isinstance(session, bool):
-            raise DataError(f"session is {session!r}; it must be text or a whole number")
-        code = self._codes.get(session)
-        if code is None:
-            if len(self._codes) >= KEPT_NAMES:
-                self._codes.clear()
-            code = self._codes[session] = session_code(session)
-        return code or self._capture
+        levels, mended = self.model.check_tick(depth, values[6], values[7])
+        count = len(levels)
+        # Fields of a structured array are slow to reach: without depth none is.
+        if count != self._level_count:
+            self._state["level_count"] = self._level_count = count
+        if count > 0:
+            self._levels[:count] = levels
+        if mended:
+            self.statistics.count_repaired()
 
     def stamp(self) -> int:
         """Return the present moment, in ns, on the clock of the stream's own time stamps."""
         return time.time_ns() + self._clock_offset
 
-    def step(
-        self,
-        start: int,
-        timestamp: int,
-        capture: int,
-        levels: npt.NDArray[np.float64],
-        values: tuple[float, ...],
-    ) -> Signal:
+    def step(self, start: int, timestamp: int, capture: int, values: tuple[float, ...]) -> Signal:
         """Take one tick that the present model has checked.
 
         Parameters
@@ -184,77 +169,50 @@ class Session:
         start
             When it came in, in ns.
         timestamp, capture, values
-            Nanoseconds UTC, number of the capture, and prices and sizes in the tick's order.
-        levels
-            From ``ServedModel.check_tick``.
+            Nanoseconds UTC, number of the capture (0 for the present one), and prices and sizes
+            in the tick's order.
         """
-        read = perf_counter_ns()
-        verdict, seen, changed = observe(
-            self._records,
-            self._vector,
-            levels,
-            self._columns,
-            self._features,
-            timestamp,
-            capture,
-            *values,
+        if self._custom is not None:
+            return self._step_with_custom(start, timestamp, capture, values)
+        verdict, side, reason, ready, p_buy, p_hold, p_sell, confidence = self._answer_tick(
+            self._address, start, timestamp, capture, *values
         )
-        stepped = perf_counter_ns()
-        statistics = self.statistics
         if verdict < 0:
-            statistics.refused += 1
             raise refusal(verdict, timestamp, values)
-        self._seen = seen
-        if self._custom is not None and verdict < REPEATED:
-            own = self._custom.update(self._records, timestamp, values, self._features)
-            changed = changed or own
-        if verdict == REPEATED and self._last is not None:
-            statistics.repeated += 1
-            return self._last
-        model = self.model
-        if verdict < REPEATED:
-            self._capture = capture
-            if changed:
-                self._scored = False
-            if seen >= model.needed_buckets:
-                if self._scored and self.caching:
-                    statistics.cache_hits += 1
-                else:
-                    self._predict()
-                    self._scored = True
-        scored = perf_counter_ns()
-        side, reason, asked = judge_row(
-            model.decision,
-            self._scores,
-            self._probabilities,
-            verdict,
-            seen,
-            model.needed_buckets,
-            model.abstain,
+        if verdict == REPEATED:
+            timestamp = int(self._state["last"]["timestamp"][0])
+        return _new(
+            Signal,
+            (
+                timestamp,
+                SIDES[side],
+                p_buy,
+                p_hold,
+                p_sell,
+                confidence,
+                REASONS[reason],
+                ready,
+            ),
         )
-        signal = self._signal(timestamp, side, reason, asked, seen)
-        self._last = signal
-        statistics.record(signal, reason, start, read, stepped, scored, perf_counter_ns())
-        return signal
+
+    def _step_with_custom(
+        self, start: int, timestamp: int, capture: int, values: tuple[float, ...]
+    ) -> Signal:
+        begun = perf_counter_ns()
+        verdict = take_tick(self._state, timestamp, capture, *values)
+        if self._custom is not None and 0 <= verdict < REPEATED:
+            own = self._custom.update(self._records, timestamp, values, self._features)
+            if own:
+                self._state["changed"] = 1
+        decide_tick(self._state, timestamp, TIMED, start, begun, perf_counter_ns())
+        if verdict < 0:
+            raise refusal(verdict, timestamp, values)
+        return self._answer()
 
     def note_time(self, timestamp: int, kind: str) -> None:
         """Remember the form of a tick's time stamp, and how its clock stands to this one's."""
         self.timestamp_kind = kind
         self._clock_offset = timestamp - time.time_ns()
-
-    def _signal(self, timestamp: int, side: int, reason: int, asked: bool, seen: int) -> Signal:
-        if asked:
-            p_sell, p_hold, p_buy = self._probabilities.tolist()
-            if p_sell != p_sell:  # the scores were not finite
-                p_buy, p_hold, p_sell = self._prior
-                asked = False
-        else:
-            p_buy, p_hold, p_sell = self._prior
-        confidence = max(p_buy, p_hold, p_sell) if asked else 0.0
-        ready = seen >= self.model.needed_buckets
-        return Signal(
-            timestamp, SIDES[side], p_buy, p_hold, p_sell, confidence, REASONS[reason], ready
-        )
 
     def hold(self, signal: Signal, reason: Reason, *, counted: bool) -> Signal:
         """Turn a signal just given into HOLD for ``reason``.
@@ -265,45 +223,6 @@ class Session:
             self.statistics.move(signal, reason)
         return signal._replace(side=Side.HOLD, reason=reason.text)
 
-    @property
-    def features(self) -> npt.NDArray[np.float32]:
-        """The model's columns at the last tick that was taken in, shape (k,), read-only view."""
-        return self._features_view
-
-    @property
-    def last_signal(self) -> Signal | None:
-        """The latest signal; None before the first tick."""
-        return self._last
-
-    @property
-    def warm_up_remaining_s(self) -> float:
-        """Seconds of history that the model's columns still need; 0.0 where they are ready."""
-        missing = max(0, self.model.needed_buckets - self._seen)
-        return missing * self.model.settings.bucket_s
-
-    @property
-    def volume_is_cumulative(self) -> bool:
-        """Whether the gate has seen a volume that is a running total instead of one per tick."""
-        return bool(self._records["gate"]["cumulative_volume"][0])
-
-    @property
-    def state(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
-        """The record and its output vector, for kernels that run over many rows."""
-        return self._records, self._vector
-
-    @property
-    def custom(self) -> CustomRunner | None:
-        """What computes the model's custom columns, where it has any."""
-        return self._custom
-
-    def resume(self, last: Signal | None) -> None:
-        """Go on after rows that a kernel stepped through on this session's ``state``."""
-        copy_features(self._vector, self._columns, self._custom, self._features)
-        self._seen = int(self._records["clock"]["seen"][0])
-        self._capture = int(self._records["gate"]["last"]["session"][0])
-        self._scored = False
-        self._last = last
-
     def reset(self) -> None:
         """Forget the stream and the counters; the model stays."""
         self._begin()
@@ -311,7 +230,7 @@ class Session:
 
     def forget_scores(self) -> None:
         """Ask the model anew at the next tick, whatever it said before."""
-        self._scored = False
+        self._state["scored"] = 0
 
     def hand_over(self, model: ServedModel) -> bool:
         """Serve ``model`` from the next tick on; say whether the stream's state will stay.
@@ -339,7 +258,7 @@ class Session:
             return
         model, self._next = self._next, None
         fits = self._fits(model)
-        last = self._last
+        last = self.last_signal
         self._use(model)
         if not fits:
             self._begin()
@@ -353,11 +272,9 @@ class Session:
 
     def snapshot(self) -> bytes:
         """Return the state of the stream as bytes; see ``restore``."""
-        words = {"kind": self.timestamp_kind, "last": self._last}
-        tail = json.dumps(words).encode()
-        size = len(tail).to_bytes(CHECK_BYTES, "little")
-        check = zlib.crc32(tail).to_bytes(CHECK_BYTES, "little")
-        return snapshot_record(self._records, self._capture, self._custom) + tail + check + size
+        capture = int(self._state["capture"][0])
+        record = snapshot_record(self._records, capture, self._custom)
+        return with_answer(record, self.timestamp_kind, self.last_signal)
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a stream where ``snapshot`` left it: later signals have the same bits.
@@ -368,17 +285,8 @@ class Session:
             The bytes are damaged, or come from another version or other settings; the stream is
             as it was.
         """
-        end = len(snapshot) - 2 * CHECK_BYTES
-        size = int.from_bytes(snapshot[-CHECK_BYTES:], "little")
-        tail = snapshot[max(0, end - size) : max(0, end)]
-        check = snapshot[max(0, end) : -CHECK_BYTES]
-        if len(tail) != size or zlib.crc32(tail).to_bytes(CHECK_BYTES, "little") != check:
-            raise StateError(
-                "the snapshot is damaged (length or checksum differs); warm up from history"
-            )
+        record, kind, last = without_answer(snapshot)
         self.adopt()
-        restore_record(snapshot[: end - size], self._records, self._custom)
-        words = json.loads(tail)
-        self.timestamp_kind = words["kind"]
-        last = words["last"]
-        self.resume(None if last is None else Signal(last[0], SIDES[last[1]], *last[2:]))
+        restore_record(record, self._records, self._custom)
+        self.timestamp_kind = kind
+        self.resume(last)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from alphaseeker.market.gate import Verdict
 from alphaseeker.model.decision import Choice
 
-__all__ = ["Reason", "Side", "Signal"]
+__all__ = ["REASONS", "SIDES", "Reason", "Side", "Signal"]
 
 
 class Side(IntEnum):
@@ -40,6 +40,10 @@ class Reason(IntEnum):
         """Name as ``filter_reason`` gives it; None where nothing was filtered."""
         return None if self is Reason.NONE else self.name.lower()
 
+
+REASONS = tuple(reason.text for reason in Reason)
+"""Texts by the value of the reason."""
+SIDES = {int(side): side for side in Side}
 
 REASON_OF_VERDICT: dict[int, Reason] = {
     Verdict.LOCKED: Reason.LOCKED_BOOK,

@@ -43,6 +43,26 @@ def _field(market_data: Mapping[str, Any], name: str) -> float:
     return number(name, value)
 
 
+def _floats(market_data: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """Return the fields of a tick whose numbers are all there as floats; None of any other."""
+    get = market_data.get
+    bid, ask, bid_volume = get("bid_price"), get("ask_price"), get("bid_volume")
+    ask_volume, close, volume = get("ask_volume"), get("close"), get("volume")
+    buy_volume, sell_volume = get("buy_volume", math.nan), get("sell_volume", math.nan)
+    if (
+        type(bid) is float
+        and type(ask) is float
+        and type(bid_volume) is float
+        and type(ask_volume) is float
+        and type(close) is float
+        and type(volume) is float
+        and type(buy_volume) is float
+        and type(sell_volume) is float
+    ):
+        return (bid, ask, bid_volume, ask_volume, close, volume, buy_volume, sell_volume)
+    return None
+
+
 def levels_in(market_data: Mapping[str, Any], needed: int) -> Any:
     """Return the depth in a market data dictionary as it was given, None where there is none.
 
@@ -86,12 +106,12 @@ def read_tick(
     DataError
         A field is missing or no number, or the time stamp's unit is not the stream's.
     """
-    if not isinstance(market_data, Mapping):
+    if type(market_data) is not dict and not isinstance(market_data, Mapping):
         raise DataError(
             f"market_data is a {type(market_data).__name__}; it must be a dictionary with "
             f"{', '.join(FIELDS)} and timestamp"
         )
-    values = tuple([_field(market_data, name) for name in ALL_FIELDS])
+    values = _floats(market_data) or tuple([_field(market_data, name) for name in ALL_FIELDS])
     stamp = market_data.get("timestamp")
     if stamp is None:
         if received is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker._jit import kernel
 from alphaseeker.features.batch import column_indices
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.inference.rows import run_rows
@@ -17,6 +17,7 @@ from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.market.schema import TICK, TickSeries
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.decision import allocate_decision
+from alphaseeker.model.predictor import BoundPredictor, row_entry
 from alphaseeker.risk.manager import RiskManager
 
 __all__ = ["compile_kernels", "compile_path"]
@@ -29,8 +30,30 @@ SIDES = (0.0, 0.0)
 NAMES = ("book.spread", "book.imbalance")
 
 
+@kernel
+def _leave_scores(context: int, fresh: int) -> int:
+    return 1
+
+
+LEAVE_SCORES = row_entry(_leave_scores)
+
+
+class _NoPrediction:
+    """Leaves the scores as they are."""
+
+    context = 0
+
+    @property
+    def entry(self) -> int:
+        """Address of a kernel that does nothing."""
+        return LEAVE_SCORES.address
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
 class _NoPredictor:
-    """Leaves the scores as they are: stands where there is no model to compile for."""
+    """Stands where there is no model to compile for."""
 
     name = "none"
     n_features = len(NAMES)
@@ -46,9 +69,9 @@ class _NoPredictor:
 
     def bind(
         self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
-    ) -> Callable[[], None]:
-        """Return a function that does nothing."""
-        return lambda: None
+    ) -> BoundPredictor:
+        """Return what leaves ``scores``."""
+        return _NoPrediction()
 
     def close(self) -> None:
         """Hold nothing."""

@@ -25,7 +25,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = [
     "rolling_deviations_reset",
@@ -38,7 +38,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@kernel
+@part
 def rolling_deviations_reset(
     prefix: Floats,
     references: Floats,
@@ -65,7 +65,7 @@ def rolling_deviations_reset(
             references[w, i] = values[i]
 
 
-@kernel
+@part
 def rolling_deviations_step(
     slots: Floats,
     prefix: Floats,
@@ -133,7 +133,7 @@ def rolling_deviations_step(
         positions[w] = position
 
 
-@kernel
+@part
 def window_score(
     sum_d: float, sum_squares: float, count_with_present: float, deviation_of_present: float
 ) -> float:
@@ -161,7 +161,7 @@ def window_score(
     return (count_with_present * deviation_of_present - total) / math.sqrt(variance)
 
 
-@kernel
+@part
 def window_slope(
     sum_xd: float, sum_d: float, position: int, length: int, deviation_of_present: float
 ) -> float:

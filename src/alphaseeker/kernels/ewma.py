@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = ["fill_weights", "flow_step", "level_step"]
 
@@ -26,7 +26,7 @@ SMALL = 1.0 / 64.0
 C2, C3, C4, C5, C6, C7 = (1.0 / math.factorial(k) for k in range(2, 8))
 
 
-@kernel
+@part
 def level_step(average: float, held: float, elapsed: float, half_life: float) -> float:
     """Return the average after ``held`` stood for ``elapsed``.
 
@@ -46,13 +46,13 @@ def level_step(average: float, held: float, elapsed: float, half_life: float) ->
     return average - (held - average) * math.expm1(-elapsed / half_life * LN2)
 
 
-@kernel
+@part
 def flow_step(total: float, impulse: float, elapsed: float, half_life: float) -> float:
     """Return what is left of ``total`` after ``elapsed`` seconds, plus the new ``impulse``."""
     return total * math.exp(-elapsed / half_life * LN2) + impulse
 
 
-@kernel
+@part
 def fill_weights(weights: Floats, rates: Floats, elapsed: float) -> None:
     """Write what a level that stood for ``elapsed`` weighs in each average: 1 - 2^(-elapsed / h).
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = ["rolling_maxima_reset", "rolling_maxima_step"]
 
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@kernel
+@part
 def rolling_maxima_reset(prefix: Floats, positions: Ints, lengths: Ints, stagger: int) -> None:
     """Forget all buckets; the arguments are those of ``windows.window_sums_reset``."""
     prefix[:] = -np.inf
@@ -26,7 +26,7 @@ def rolling_maxima_reset(prefix: Floats, positions: Ints, lengths: Ints, stagger
         positions[w] = lengths[w] * stagger // 8
 
 
-@kernel
+@part
 def rolling_maxima_step(
     slots: Floats,
     prefix: Floats,

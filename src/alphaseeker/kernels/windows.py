@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = ["LANES", "OCCUPIED", "PLAN_COLUMNS", "window_sums_reset", "window_sums_step"]
 
@@ -55,7 +55,7 @@ LANES = 4
 PLAN_COLUMNS = 13
 
 
-@kernel
+@part
 def window_sums_reset(memory: Floats, plan: Ints, occupied: Flags) -> None:
     """Forget all buckets; arguments as in ``window_sums_step``."""
     for row in range(plan.shape[0]):
@@ -69,7 +69,7 @@ def window_sums_reset(memory: Floats, plan: Ints, occupied: Flags) -> None:
             occupied[group, place] = 0
 
 
-@kernel
+@part
 def _enter(memory: Floats, bucket: int, slot: int, prefix: int, suffix: int, total: int) -> None:
     """Take four channels of a bucket in; the arguments are their places in ``memory``."""
     b0, b1, b2, b3 = memory[bucket, 0], memory[bucket, 1], memory[bucket, 2], memory[bucket, 3]
@@ -82,7 +82,7 @@ def _enter(memory: Floats, bucket: int, slot: int, prefix: int, suffix: int, tot
     memory[total, 0], memory[total, 1], memory[total, 2], memory[total, 3] = s0, s1, s2, s3
 
 
-@kernel
+@part
 def _add(memory: Floats, first: int, second: int, total: int) -> None:
     """Write the sum of four channels at two places to a third."""
     f0, f1, f2, f3 = memory[first, 0], memory[first, 1], memory[first, 2], memory[first, 3]
@@ -91,7 +91,7 @@ def _add(memory: Floats, first: int, second: int, total: int) -> None:
     memory[total, 0], memory[total, 1], memory[total, 2], memory[total, 3] = f0, f1, f2, f3
 
 
-@kernel
+@part
 def _next_suffix(plan: Ints, row: int, occupied: Flags, number: int) -> int:
     """Return where the sums over what is left of the block before stand, without its first."""
     length = plan[row, LENGTH]
@@ -105,7 +105,7 @@ def _next_suffix(plan: Ints, row: int, occupied: Flags, number: int) -> int:
     return int(plan[row, NOTHING])
 
 
-@kernel
+@part
 def _turn(memory: Floats, plan: Ints, row: int, occupied: Flags, number: int) -> None:
     """Take in the bucket that fills a block, and build the sums from each bucket of it on."""
     width = plan[row, WIDTH]
@@ -129,7 +129,7 @@ def _turn(memory: Floats, plan: Ints, row: int, occupied: Flags, number: int) ->
             memory[plan[row, TOTAL] + quad, lane] = memory[suffix + quad, lane]
 
 
-@kernel
+@part
 def window_sums_step(memory: Floats, plan: Ints, occupied: Flags, number: int) -> None:
     """Take in one whole bucket and bring every window's sums up to date.
 

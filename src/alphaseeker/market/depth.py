@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 from alphaseeker.errors import DataError
 
 __all__ = [
@@ -38,7 +38,7 @@ _ALLOWED = (
 )
 
 
-@kernel
+@part
 def _repair_side(levels: npt.NDArray[np.float64], price_column: int, sign: float) -> int:
     """Mend one side; ``sign`` is -1 for bids, whose best price is the highest, else 1."""
     repaired = 0

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import allocate_record, kernel
+from alphaseeker._jit import allocate_record, kernel, part
 from alphaseeker.errors import ConfigError
 from alphaseeker.market.schema import TICK
 from alphaseeker.market.verdict import Verdict, refusal_step
@@ -94,7 +94,7 @@ _OUT_OF_ORDER = int(Verdict.OUT_OF_ORDER)
 _PRICE_JUMP = int(Verdict.PRICE_JUMP)
 
 
-@kernel
+@part
 def gate_reset(gate: Any) -> None:
     """Forget the market; limits and counters stay."""
     gate.count = 0  # the last tick is not looked at again
@@ -103,12 +103,12 @@ def gate_reset(gate: Any) -> None:
     gate.volume_rises = 0
 
 
-@kernel
+@part
 def _same(left: float, right: float) -> bool:
     return left == right or (left != left and right != right)
 
 
-@kernel
+@part
 def _is_jump(gate: Any, mid: float, timestamp: int) -> bool:
     """Judge the mid against the last accepted one; true while the tick is to be held."""
     # A product, not mid / last - 1: it cannot overflow.
@@ -135,7 +135,7 @@ def _is_jump(gate: Any, mid: float, timestamp: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _watch_volume(gate: Any, volume: float, new_session: bool) -> None:
     """Notice a volume that is a running total: it never falls and keeps rising."""
     if volume <= 0.0:
@@ -153,7 +153,7 @@ def _watch_volume(gate: Any, volume: float, new_session: bool) -> None:
         gate.cumulative_volume = 1
 
 
-@kernel
+@part
 def gate_step(
     gate: Any,
     timestamp: int,

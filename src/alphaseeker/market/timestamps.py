@@ -95,6 +95,9 @@ def to_nanoseconds(value: object) -> tuple[int, str]:
     DataError
         The value is missing, NaN, zero, negative, a bool, out of range or of no readable form.
     """
+    if type(value) is float and FIRST_S <= value < END_S:  # what time.time() gives
+        whole = int(value)
+        return (whole * 1_000_000 + round((value - whole) * 1_000_000)) * 1_000, "s"
     if is_missing(value):
         raise DataError(f"timestamp is {value!r}, which is no time; {_ALLOWED}")
     try:

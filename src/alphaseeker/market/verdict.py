@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 
 __all__ = ["Verdict", "refusal_step"]
 
@@ -50,23 +50,23 @@ _BAD_BUY_VOLUME = int(Verdict.BAD_BUY_VOLUME)
 _BAD_SELL_VOLUME = int(Verdict.BAD_SELL_VOLUME)
 
 
-@kernel
+@part
 def _is_price(value: float) -> bool:
     return 0.0 < value < _TOO_LARGE  # false for NaN
 
 
-@kernel
+@part
 def _is_size(value: float) -> bool:
     return 0.0 <= value < _TOO_LARGE
 
 
-@kernel
+@part
 def _is_quote_price(price: float, size: float) -> bool:
     """Allow the price of an empty side to be zero or missing."""
     return _is_price(price) or (size == 0.0 and (price == 0.0 or price != price))
 
 
-@kernel
+@part
 def refusal_step(
     timestamp: int,
     bid_price: float,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import allocate_record, kernel
+from alphaseeker._jit import allocate_record, kernel, part
 from alphaseeker.errors import ModelError
 
 __all__ = [
@@ -62,7 +62,7 @@ _SELL, _HOLD, _BUY = int(Choice.SELL), int(Choice.HOLD), int(Choice.BUY)
 _LOW_CONFIDENCE, _BAD_SCORES = int(Choice.LOW_CONFIDENCE), int(Choice.BAD_SCORES)
 
 
-@kernel
+@part
 def probability_step(
     decision: Any, scores: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
 ) -> bool:
@@ -107,7 +107,7 @@ def probability_step(
     return True
 
 
-@kernel
+@part
 def decision_step(decision: Any, probabilities: npt.NDArray[np.float64]) -> int:
     """Return the ``Choice`` for three probabilities.
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker._jit import kernel
 from alphaseeker.errors import ModelError
+from alphaseeker.model.decision import N_CLASSES
 from alphaseeker.model.lightgbm_text import read_splits, validate_model_text
-from alphaseeker.model.predictor import Predictor
+from alphaseeker.model.predictor import Predictor, call_predictor
 
 __all__ = ["GOLDEN_ROWS", "build_golden", "verify_golden"]
 
@@ -94,12 +96,41 @@ def build_golden(
     return features, np.ascontiguousarray(scores, dtype=np.float64)
 
 
+@kernel
+def _bound_rows(
+    entry: int,
+    context: int,
+    rows: npt.NDArray[np.float32],
+    buffer: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float64],
+    result: npt.NDArray[np.float64],
+) -> None:
+    for i in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            buffer[j] = rows[i, j]
+        call_predictor(entry, (context, 0))
+        for j in range(scores.shape[0]):
+            result[i, j] = scores[j]
+
+
+def _predict_in_turn(
+    predictor: Predictor, features: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Return the raw scores, shape (n, 3), as a session asks for them: it may keep some."""
+    buffer = np.full(features.shape[1], np.nan, dtype=np.float32)
+    scores = np.zeros(N_CLASSES)
+    bound = predictor.bind(buffer, scores)
+    result = np.empty((len(features), N_CLASSES))
+    _bound_rows(bound.entry, bound.context, features, buffer, scores, result)
+    return result
+
+
 def verify_golden(
     predictor: Predictor,
     features: npt.NDArray[np.float32],
     scores: npt.NDArray[np.float64],
 ) -> None:
-    """Replay the golden rows, one by one and as a matrix.
+    """Replay the golden rows: one by one, as a matrix, and in turn as live ticks come.
 
     Parameters
     ----------
@@ -116,7 +147,12 @@ def verify_golden(
     by_row = np.empty(scores.shape, dtype=np.float64)
     for row in range(len(features)):
         predictor.predict_row(features[row], by_row[row])
-    for form, given in (("rows", by_row), ("matrix", predictor.predict_matrix(features))):
+    forms = (
+        ("rows", by_row),
+        ("matrix", predictor.predict_matrix(features)),
+        ("ticks", _predict_in_turn(predictor, features)),
+    )
+    for form, given in forms:
         differs = (given != scores).any(axis=1)
         if differs.any():
             first = int(np.argmax(differs))

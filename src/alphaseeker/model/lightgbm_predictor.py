@@ -19,9 +19,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import carray, types
 
+from alphaseeker._address import foreign, pointer
+from alphaseeker._jit import allocate_record, kernel
 from alphaseeker.errors import ModelError
 from alphaseeker.model.lightgbm_text import validate_model_text
+from alphaseeker.model.predictor import BoundPredictor, row_entry
 
 __all__ = ["LightGBMPredictor"]
 
@@ -33,6 +37,17 @@ _ALL_ROUNDS = -1
 
 _CHUNK_ROWS = 65_536
 _N_CLASSES = 3
+
+CONTEXT = np.dtype(
+    [
+        ("predict", np.int64),  # addresses: the C function,
+        ("config", np.int64),  # its prepared arguments,
+        ("features", np.int64),
+        ("scores", np.int64),
+        ("length", np.int64, (1,)),  # written by it
+    ]
+)
+_call_library = foreign(types.int32, types.int64, types.int64, types.int64, types.int64)
 
 
 def _library_path() -> Path:
@@ -79,43 +94,75 @@ class _Booster:
         weakref.finalize(self, library.LGBM_BoosterFree, self.handle)
 
 
-def _bind_single_row(
-    booster: _Booster,
-    features: npt.NDArray[np.float32],
-    scores: npt.NDArray[np.float64],
-) -> Callable[[], None]:
-    """Prepare a single-row call on two fixed buffers; it keeps them and the model alive."""
-    library = _library()
-    config = ctypes.c_void_p()
-    _check(
-        library.LGBM_BoosterPredictForMatSingleRowFastInit(
-            booster.handle,
-            ctypes.c_int(_RAW_SCORE),
-            ctypes.c_int(0),
-            ctypes.c_int(_ALL_ROUNDS),
-            ctypes.c_int(_FLOAT32),
-            ctypes.c_int32(features.size),
-            ctypes.c_char_p(b"num_threads=1"),
-            ctypes.byref(config),
-        )
-    )
-    predict = library.LGBM_BoosterPredictForMatSingleRowFast
-    source = ctypes.c_void_p(features.ctypes.data)
-    target = ctypes.c_void_p(scores.ctypes.data)
-    length = ctypes.byref(ctypes.c_int64())
+class _BoundRow:
+    """A single-row call on two fixed buffers; it keeps them and the model alive."""
 
-    def predict_bound() -> None:
-        status = predict(config, source, length, target)
+    def __init__(
+        self,
+        booster: _Booster,
+        features: npt.NDArray[np.float32],
+        scores: npt.NDArray[np.float64],
+    ) -> None:
+        library = _library()
+        config = ctypes.c_void_p()
+        _check(
+            library.LGBM_BoosterPredictForMatSingleRowFastInit(
+                booster.handle,
+                ctypes.c_int(_RAW_SCORE),
+                ctypes.c_int(0),
+                ctypes.c_int(_ALL_ROUNDS),
+                ctypes.c_int(_FLOAT32),
+                ctypes.c_int32(features.size),
+                ctypes.c_char_p(b"num_threads=1"),
+                ctypes.byref(config),
+            )
+        )
+        predict = library.LGBM_BoosterPredictForMatSingleRowFast
+        self._record = allocate_record(CONTEXT)
+        self._record["predict"] = ctypes.cast(predict, ctypes.c_void_p).value
+        self._record["config"] = config.value
+        self._record["features"] = features.ctypes.data
+        self._record["scores"] = scores.ctypes.data
+        self.context: int = self._record.ctypes.data
+        self._arguments = (
+            config,
+            ctypes.c_void_p(features.ctypes.data),
+            ctypes.byref(ctypes.c_int64()),
+            ctypes.c_void_p(scores.ctypes.data),
+        )
+        # The finalizer holds its arguments, so the model and the buffers outlive this object.
+        weakref.finalize(self, _free_config, config, (booster, features, scores))
+
+    @property
+    def entry(self) -> int:
+        """Address of the kernel that predicts."""
+        return ROW.address
+
+    def __call__(self) -> None:
+        status = _library().LGBM_BoosterPredictForMatSingleRowFast(*self._arguments)
         if status != 0:
             _check(status)
-
-    # The finalizer holds its arguments, so the model and the buffers outlive the function.
-    weakref.finalize(predict_bound, _free_config, config, (booster, features, scores))
-    return predict_bound
 
 
 def _free_config(config: ctypes.c_void_p, _kept: object) -> None:
     _library().LGBM_FastConfigFree(config)
+
+
+@kernel
+def _predict_row(context: int, fresh: int) -> int:
+    """Predict one row by LightGBM's C function; ``fresh`` changes nothing."""
+    record = carray(pointer(context), (1,), CONTEXT)[0]
+    length = record.length
+    arguments = (record.config, record.features, length.ctypes.data, record.scores)
+    if _call_library(record.predict, arguments) == 0:
+        return 1
+    scores = carray(pointer(record.scores), (_N_CLASSES,), np.float64)
+    for place in range(_N_CLASSES):
+        scores[place] = np.nan
+    return -1
+
+
+ROW = row_entry(_predict_row)
 
 
 def _check_buffer(array: npt.NDArray[Any], name: str, dtype: type, size: int) -> None:
@@ -168,7 +215,7 @@ class LightGBMPredictor:
 
     def bind(
         self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
-    ) -> Callable[[], None]:
+    ) -> BoundPredictor:
         """Return a function that predicts from ``features`` into ``scores``, always the same two.
 
         Parameters
@@ -180,7 +227,7 @@ class LightGBMPredictor:
 
         Returns
         -------
-        Callable
+        BoundPredictor
             Takes and returns nothing. It keeps both buffers and the model alive, also after
             ``close``. Different bound functions may run in different threads.
 
@@ -193,7 +240,7 @@ class LightGBMPredictor:
         _check_buffer(scores, "scores", np.float64, _N_CLASSES)
         if not scores.flags.writeable:
             raise ModelError("scores is read-only; it must be writeable")
-        return _bind_single_row(self._open(), features, scores)
+        return _BoundRow(self._open(), features, scores)
 
     def predict_row(
         self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]

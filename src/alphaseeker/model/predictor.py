@@ -1,14 +1,35 @@
-"""What a predictor is."""
+"""What a predictor is, and how kernels call one without knowing which it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Predictor"]
+from alphaseeker._address import Entry
+
+__all__ = ["BoundPredictor", "Predictor", "call_predictor", "row_entry"]
+
+
+class BoundPredictor(Protocol):
+    """A predictor tied to one buffer of features and one of scores; for one thread at a time."""
+
+    @property
+    def entry(self) -> int:
+        """Address of a kernel ``(context, fresh) -> int``, both int64, made by ``row_entry``.
+
+        It writes the raw scores of the features as they stand and returns 1; 0 where no feature
+        crossed a threshold since the last call, so that the scores stand; -1 where it failed, the
+        scores then are NaN. ``fresh`` other than 0 asks for the whole way, whatever was kept.
+        """
+
+    @property
+    def context(self) -> int:
+        """Address of what the kernel works on; it lives as long as this object."""
+
+    def __call__(self) -> None:
+        """Predict from Python, the whole way; raise ``ModelError`` where that fails."""
 
 
 class Predictor(Protocol):
@@ -35,8 +56,21 @@ class Predictor(Protocol):
 
     def bind(
         self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
-    ) -> Callable[[], None]:
-        """Return a function that predicts from the one buffer into the other at each call."""
+    ) -> BoundPredictor:
+        """Return what predicts from the one buffer, shape (k,), into the other, shape (3,)."""
 
     def close(self) -> None:
-        """Free what the predictor holds."""
+        """Free what the predictor holds, as soon as nothing bound uses it any more."""
+
+
+def row_entry(kernel: Any) -> Entry:
+    """Return the entry of a predictor's kernel ``(context, fresh) -> int``."""
+    return Entry(kernel, lambda: (0, 0))
+
+
+def _unbound(context: int, fresh: int) -> int:
+    return -1
+
+
+call_predictor: Any = row_entry(_unbound).call
+"""For kernels: ``call_predictor(entry, (context, fresh))``."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 from alphaseeker.risk.costs import exit_price, net_unrealised, running_sum_step
 from alphaseeker.risk.state import RETURN_MINUTES, Reason, State
 
@@ -38,7 +38,7 @@ _MAX_DAILY_LOSS = int(Reason.MAX_DAILY_LOSS)
 _MAX_DRAWDOWN = int(Reason.MAX_DRAWDOWN)
 
 
-@kernel
+@part
 def _sample_step(account: npt.NDArray[Any], minute: int) -> None:
     """Close the minutes before ``minute``: the open one has a return, empty ones have none."""
     a = account[0]
@@ -80,7 +80,7 @@ def clock_step(account: npt.NDArray[Any], timestamp: int) -> None:
             a.halt_reason = 0
 
 
-@kernel
+@part
 def _total_step(account: npt.NDArray[Any], unrealised: float, notional: float) -> None:
     """Change the totals over all positions, and with them the equity and its peak."""
     a = account[0]

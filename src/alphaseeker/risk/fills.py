@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 from alphaseeker.risk.account import mark_step
 from alphaseeker.risk.sizing import stop_distance_step, target_distance_step
 from alphaseeker.risk.volatility import sigma_step
@@ -17,7 +17,7 @@ __all__ = ["discard_step", "fill_step", "missed_loss_step", "position_set_step"]
 _RESIDUE = 1e-12
 
 
-@kernel
+@part
 def _protect_step(account: npt.NDArray[Any], position: npt.NDArray[Any], fresh: bool) -> None:
     """Set stop and target from the average entry; a fresh position takes a new distance."""
     p = position[0]
@@ -30,7 +30,7 @@ def _protect_step(account: npt.NDArray[Any], position: npt.NDArray[Any], fresh: 
     p.take_profit = p.entry_price * (1.0 + side * target)
 
 
-@kernel
+@part
 def _flatten(position: npt.NDArray[Any]) -> None:
     p = position[0]
     p.quantity = 0.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 from alphaseeker.risk.account import (
     balance_step,
     clock_step,
@@ -60,7 +60,7 @@ _BAD_INTENT = int(Refusal.BAD_INTENT)
 _BAD_STRENGTH = int(Refusal.BAD_STRENGTH)
 
 
-@kernel
+@part
 def _refusal(
     timestamp: int,
     bid_price: float,
@@ -90,7 +90,7 @@ def _refusal(
     return 0
 
 
-@kernel
+@part
 def _book_step(
     position: npt.NDArray[Any],
     timestamp: int,
@@ -107,7 +107,7 @@ def _book_step(
     return 0 if order_step(position, timestamp) else _OUT_OF_ORDER
 
 
-@kernel
+@part
 def _propose(
     account: npt.NDArray[Any], position: npt.NDArray[Any], side: int, strength: float
 ) -> tuple[int, int]:
@@ -143,7 +143,7 @@ def _propose(
     return _OPEN, reason
 
 
-@kernel
+@part
 def _exit_reason(position: npt.NDArray[Any], intent: int) -> int:
     """Return why the open position must be left at this quote, 0 where it need not."""
     p = position[0]
@@ -161,7 +161,7 @@ def _exit_reason(position: npt.NDArray[Any], intent: int) -> int:
     return _OPPOSITE_SIGNAL if intent in (_BUY, _CLOSE_SHORT) else 0
 
 
-@kernel
+@part
 def _describe(position: npt.NDArray[Any]) -> None:
     """Write the position that is held into the report."""
     p = position[0]
@@ -175,7 +175,7 @@ def _describe(position: npt.NDArray[Any]) -> None:
     report.stop_distance = p.stop_distance
 
 
-@kernel
+@part
 def _judge(
     account: npt.NDArray[Any],
     position: npt.NDArray[Any],

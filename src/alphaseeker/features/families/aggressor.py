@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.aggressor import AGGRESSOR_WINDOWS, INTENSITY_HALF_LIVES
 from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.groups import BUY, BUYS, CANCELLED, DEPTH, LARGE, SELL, SELLS
@@ -28,14 +28,14 @@ LARGE_TIMES = 4.0  # the mean size
 SIZE_WEIGHT = 0.01
 
 
-@kernel
+@part
 def begin_sides(rec: Any) -> None:
     """Begin a segment."""
     rec.trade.mean_size = 0.0
     rec.trade.sizes = 0
 
 
-@kernel
+@part
 def _lost(price: float, size: float, price_before: float, size_before: float, away: float) -> float:
     """Return the size that left a side: ``away`` is -1 where a lower price is further away."""
     if price == price_before:
@@ -43,7 +43,7 @@ def _lost(price: float, size: float, price_before: float, size_before: float, aw
     return size_before if (price - price_before) * away > 0.0 else 0.0
 
 
-@kernel
+@part
 def take_in_sides(
     rec: Any,
     bid: float,
@@ -84,7 +84,7 @@ def take_in_sides(
     partial[CANCELLED] += max(0.0, lost_bid - sold) + max(0.0, lost_ask - bought)
 
 
-@kernel
+@part
 def write_sides(rec: Any) -> None:
     """Write what changes with a trade, with the quote, and when a bucket closes."""
     out = rec.out.aggressor
@@ -116,7 +116,7 @@ def write_sides(rec: Any) -> None:
         out.cancel_rate[i] = as_output(cancelled * group.rates[i] / mean_depth)
 
 
-@kernel
+@part
 def write_intensity(rec: Any) -> None:
     """Write the intensities of buying less those of selling."""
     out = rec.out.aggressor

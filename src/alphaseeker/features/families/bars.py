@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.bars import BAR_WINDOWS
 from alphaseeker.features.groups import VOLUME
 from alphaseeker.features.output import as_output
@@ -26,7 +26,7 @@ BP = 1e4
 LN2 = math.log(2.0)
 
 
-@kernel
+@part
 def begin_bars(rec: Any, mid: float) -> None:
     """Begin the bars of a segment."""
     for i in range(rec.clock.bars):
@@ -39,7 +39,7 @@ def begin_bars(rec: Any, mid: float) -> None:
         bar.whole = 0
 
 
-@kernel
+@part
 def close_bars(rec: Any) -> None:
     """Take the bucket that closes into the bars, and close those that end with it."""
     clock = rec.clock
@@ -63,7 +63,7 @@ def close_bars(rec: Any) -> None:
         bar.volume = 0.0
 
 
-@kernel
+@part
 def _close_bar(rec: Any, i: int) -> None:
     """Write the columns of a whole bar that ends with the present mid."""
     bar = rec.bars[i]
@@ -104,7 +104,7 @@ def _close_bar(rec: Any, i: int) -> None:
     bar.whole += 1
 
 
-@kernel
+@part
 def _close_minute(rec: Any, close: float, first: bool) -> None:
     """Take the close of a whole minute into MACD."""
     macd = rec.macd
@@ -121,7 +121,7 @@ def _close_minute(rec: Any, close: float, first: bool) -> None:
     macd.columns[1] = as_output((distance - macd.signal) / close * BP)
 
 
-@kernel
+@part
 def write_bar_returns(rec: Any) -> None:
     """Write the returns of the bars in progress."""
     out = rec.out.bars
@@ -131,7 +131,7 @@ def write_bar_returns(rec: Any) -> None:
             out.bar_return_in_progress[i] = as_output((rec.quote.log_mid - bar.log_open) * BP)
 
 
-@kernel
+@part
 def write_closed_bars(rec: Any) -> None:
     """Write what is known of the last closed bars."""
     out = rec.out.bars

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.microprice import microprice_step
 from alphaseeker.features.output import as_output
 
@@ -16,7 +16,7 @@ SECONDS = 1e-9
 CLIP = 5.0  # spreads
 
 
-@kernel
+@part
 def write_book(rec: Any) -> None:
     """Write the columns that follow from the present quote."""
     quote = rec.quote
@@ -42,7 +42,7 @@ def write_book(rec: Any) -> None:
     out.quote_slope = as_output(spread / sizes * bp)
 
 
-@kernel
+@part
 def write_last_trade(rec: Any) -> None:
     """Write where the last trade stands in the present quote."""
     quote = rec.quote
@@ -57,7 +57,7 @@ def write_last_trade(rec: Any) -> None:
         out.last_in_spread = as_output(0.0)
 
 
-@kernel
+@part
 def write_ages(rec: Any, timestamp: int) -> None:
     """Write how long the quote and the mid have stood."""
     out = rec.out.book

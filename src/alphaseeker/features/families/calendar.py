@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.output import as_output
 
 __all__ = ["write_calendar"]
@@ -16,7 +16,7 @@ FUNDING_MINUTES = 480
 TURN = 2.0 * math.pi / MINUTES_A_DAY
 
 
-@kernel
+@part
 def write_calendar(rec: Any, timestamp: int) -> None:
     """Write the columns where a new minute has begun."""
     minute = timestamp // MINUTE_NS

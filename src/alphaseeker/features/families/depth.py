@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.depth import DEPTH_WINDOWS, INTEGRATED_WINDOWS
 from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.groups import DEPTH, INTEGRATED, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_5
@@ -22,7 +22,7 @@ DEEPEST_FLOW = 5  # levels 2 to 5 have an order flow of their own
 BP = 1e4
 
 
-@kernel
+@part
 def _read_levels(
     rec: Any,
     levels: npt.NDArray[np.float64],
@@ -71,7 +71,7 @@ def _read_levels(
     return changed or count != depth.count_before
 
 
-@kernel
+@part
 def begin_levels(
     rec: Any,
     levels: npt.NDArray[np.float64],
@@ -85,7 +85,7 @@ def begin_levels(
     _read_levels(rec, levels, bid, ask, bid_volume, ask_volume)
 
 
-@kernel
+@part
 def take_in_levels(
     rec: Any,
     levels: npt.NDArray[np.float64],
@@ -120,7 +120,7 @@ def take_in_levels(
     return True
 
 
-@kernel
+@part
 def write_level_flow(rec: Any) -> None:
     """Write the order flows below the touch."""
     out = rec.out.depth
@@ -148,7 +148,7 @@ def write_level_flow(rec: Any) -> None:
                 out.ofi_level5[i] = as_output(flow * scale)
 
 
-@kernel
+@part
 def _side_slope(rec: Any, column: int) -> float:
     """Return Naes & Skjeltorp's slope of the side whose prices stand in ``column``."""
     present = rec.depth.present
@@ -172,7 +172,7 @@ def _side_slope(rec: Any, column: int) -> float:
     return math.log(1.0 + slope / levels)
 
 
-@kernel
+@part
 def _average_price(rec: Any, column: int, units: float) -> float:
     """Return what ``units`` cost on average on the side whose prices stand in ``column``."""
     present = rec.depth.present
@@ -191,7 +191,7 @@ def _average_price(rec: Any, column: int, units: float) -> float:
     return paid / units
 
 
-@kernel
+@part
 def write_levels(rec: Any) -> None:
     """Write what the present levels say; NaN where the tick has fewer than wanted."""
     out = rec.out.depth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.dynamics import DYNAMICS_WINDOWS, IMBALANCE_HALF_LIVES
 from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
@@ -25,7 +25,7 @@ AVERAGES = tuple(HALF_LIVES.index(h) for h in IMBALANCE_HALF_LIVES)
 SQUARES = STACKS["deviations"].channels  # where the sums of squares begin in a row
 
 
-@kernel
+@part
 def series_score(rec: Any, series: int, window: int, present: float) -> float:
     """Return the z-score of ``present`` in a window of a series of the deviations.
 
@@ -48,7 +48,7 @@ def series_score(rec: Any, series: int, window: int, present: float) -> float:
     return window_score(sums[series], sums[SQUARES + series], length + 1, deviation)
 
 
-@kernel
+@part
 def write_quote_dynamics(rec: Any) -> None:
     """Write what changes when the quote changes or a bucket closes."""
     out = rec.out.dynamics
@@ -76,7 +76,7 @@ def write_quote_dynamics(rec: Any) -> None:
             out.quote_rate_ratio = as_output(1.0)
 
 
-@kernel
+@part
 def write_imbalance_averages(rec: Any) -> None:
     """Write the imbalance's averages, and its distance from them."""
     out = rec.out.dynamics
@@ -90,7 +90,7 @@ def write_imbalance_averages(rec: Any) -> None:
         out.imbalance_change[i] = as_output(imbalance - average)
 
 
-@kernel
+@part
 def write_persistence(rec: Any) -> None:
     """Write for how much of the windows one side was the larger."""
     out = rec.out.dynamics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.groups import (
     ASK_DOWN,
@@ -30,7 +30,7 @@ SLOW_RATE = LN2 / HALF_LIVES[SLOW]
 SECONDS = 1e-9
 
 
-@kernel
+@part
 def take_in_quote(rec: Any, bid: float, ask: float, bid_volume: float, ask_volume: float) -> None:
     """Add the order flow between the previous quote and this one, which differs."""
     quote = rec.quote
@@ -57,7 +57,7 @@ def take_in_quote(rec: Any, bid: float, ask: float, bid_volume: float, ask_volum
     flows[SLOW] += bid_half + ask_half
 
 
-@kernel
+@part
 def close_flow(rec: Any) -> None:
     """Complete the bucket in progress."""
     group = rec.flow
@@ -69,7 +69,7 @@ def close_flow(rec: Any) -> None:
     group.partial[DEPTH] = 0.5 * (quote.bid_volume + quote.ask_volume)
 
 
-@kernel
+@part
 def write_flow(rec: Any) -> None:
     """Write every column whose window has been seen, but the pace."""
     out = rec.out.flow
@@ -94,7 +94,7 @@ def write_flow(rec: Any) -> None:
         out.ask_down[i] = as_output((sums[i, ASK_DOWN] + partial[ASK_DOWN]) * rate)
 
 
-@kernel
+@part
 def write_flow_pace(rec: Any) -> None:
     """Write the flow of the last second against that of the last half minute."""
     length = rec.flow.lengths[SLOW_WINDOW]

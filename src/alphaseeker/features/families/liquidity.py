@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.liquidity import LIQUIDITY_WINDOWS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.groups import (
@@ -40,7 +40,7 @@ LEAST_COVARIANCE = -1e-12
 LEAST_FLOW = 1e-12  # of the volume
 
 
-@kernel
+@part
 def _fill(rec: Any, move: float, change: float, price_change: float) -> None:
     """Fill the group's partial with what the bucket in progress brings, so far.
 
@@ -87,7 +87,7 @@ def _fill(rec: Any, move: float, change: float, price_change: float) -> None:
             partial[MATURED] = rings.trades[place]
 
 
-@kernel
+@part
 def close_liquidity(rec: Any, move: float, change: float, price_change: float) -> None:
     """Complete the bucket in progress; its trades wait to be judged."""
     trade = rec.trade
@@ -105,7 +105,7 @@ def close_liquidity(rec: Any, move: float, change: float, price_change: float) -
     trade.bucket_close = rec.quote.close
 
 
-@kernel
+@part
 def write_liquidity(rec: Any, move: float, change: float, price_change: float, every: bool) -> None:
     """Write the columns of every window, or only of those whose sums have changed.
 

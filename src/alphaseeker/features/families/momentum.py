@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declaration import MIN_RETURNS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.volatility import VOLATILITY_WINDOWS
@@ -43,7 +43,7 @@ FORGOTTEN = 1e-18
 BP = 1e4
 
 
-@kernel
+@part
 def take_in_mid(rec: Any, mid: float) -> None:
     """Record a move of the mid."""
     state = rec.state
@@ -56,7 +56,7 @@ def take_in_mid(rec: Any, mid: float) -> None:
     rec.out.momentum.run_length = as_output(float(state.run_length))
 
 
-@kernel
+@part
 def close_strength(rec: Any, move: float) -> None:
     """Take the whole bucket's ``move`` of the mid into Wilder's averages."""
     averages = rec.averages
@@ -73,7 +73,7 @@ def close_strength(rec: Any, move: float) -> None:
         averages.losses[i] = down if down > least else 0.0
 
 
-@kernel
+@part
 def write_ema_gaps(rec: Any) -> None:
     """Write the distance of the mid from its averages."""
     averages = rec.averages.mids
@@ -87,7 +87,7 @@ def write_ema_gaps(rec: Any) -> None:
             out.ema_gap[i] = as_output((mid - averages[FIRST_AVERAGE + i]) * bp)
 
 
-@kernel
+@part
 def write_momentum(rec: Any, every: bool) -> None:
     """Write what changes only when the mid moves or a bucket closes.
 
@@ -147,7 +147,7 @@ def write_momentum(rec: Any, every: bool) -> None:
             out.rsi[i] = as_output(50.0)
 
 
-@kernel
+@part
 def write_return_statistics(rec: Any, change: float, every: bool) -> None:
     """Write autocorrelations and variance ratios, as ``write_volatility`` does."""
     out = rec.out.momentum

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.trades import TRADE_WINDOWS
 from alphaseeker.features.families.dynamics import series_score
@@ -37,7 +37,7 @@ ROOT_HALF = math.sqrt(0.5)
 BP = 1e4
 
 
-@kernel
+@part
 def begin_trades(rec: Any, close: float) -> None:
     """Begin a segment whose last trade was at ``close``."""
     trade = rec.trade
@@ -51,7 +51,7 @@ def begin_trades(rec: Any, close: float) -> None:
     trade.signs = 0.0
 
 
-@kernel
+@part
 def take_in_trade(
     rec: Any, close: float, volume: float, buy_volume: float, sell_volume: float, before: float
 ) -> None:
@@ -95,7 +95,7 @@ def take_in_trade(
     trade.sign = sign
 
 
-@kernel
+@part
 def bulk_share(rec: Any, change: float) -> float:
     """Return 2 Phi(dp / sigma) - 1 of a bucket's ``change`` of the last price."""
     if change == 0.0:
@@ -106,7 +106,7 @@ def bulk_share(rec: Any, change: float) -> float:
     return 1.0 if change > 0.0 else -1.0
 
 
-@kernel
+@part
 def close_trades(rec: Any, change: float) -> None:
     """Complete the bucket in progress, over which the last price changed by ``change``."""
     group = rec.trades
@@ -124,7 +124,7 @@ def close_trades(rec: Any, change: float) -> None:
         trade.bulk_count += 1
 
 
-@kernel
+@part
 def write_volume_scores(rec: Any) -> None:
     """Write how the present bucket's volume stands among those of the windows."""
     volume = rec.trades.partial[VOLUME]
@@ -136,7 +136,7 @@ def write_volume_scores(rec: Any) -> None:
             rec.out.trades.volume_z[i] = as_output(score)
 
 
-@kernel
+@part
 def write_trades(rec: Any, change: float, every: bool) -> None:
     """Write what rests on trades alone, for every window or those whose sums have changed.
 
@@ -180,7 +180,7 @@ def write_trades(rec: Any, change: float, every: bool) -> None:
             out.mean_size_ratio = as_output(1.0)
 
 
-@kernel
+@part
 def write_vwap(rec: Any, every: bool) -> None:
     """Write the mid's distance from the volume-weighted average price, as ``write_trades`` does."""
     out = rec.out.trades

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import part
 from alphaseeker.features.declaration import MIN_RETURNS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.volatility import VOLATILITY_WINDOWS
@@ -37,7 +37,7 @@ BP = 1e4
 HALF_PI = math.pi / 2.0
 
 
-@kernel
+@part
 def close_returns(rec: Any, move: float, change: float) -> None:
     """Complete the bucket in progress.
 
@@ -77,7 +77,7 @@ def close_returns(rec: Any, move: float, change: float) -> None:
         averages.variance_count += 1
 
 
-@kernel
+@part
 def write_volatility(rec: Any, change: float, every: bool) -> None:
     """Write the columns of every window, or only of those whose sums have changed.
 

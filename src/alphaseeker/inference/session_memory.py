@@ -1,0 +1,187 @@
+"""What a session keeps in memory, and where its step finds it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.features.allocation import allocate_session
+from alphaseeker.features.custom_runner import CustomRunner, custom_runner
+from alphaseeker.features.layout import RECORD, feature_vector
+from alphaseeker.features.stream import copy_features
+from alphaseeker.inference.kept_features import KeptFeatures
+from alphaseeker.inference.served_model import ServedModel
+from alphaseeker.inference.session_calls import ANSWER_TICK
+from alphaseeker.inference.session_state import SESSION, allocate_state, place_of, words_of
+from alphaseeker.inference.session_step import SESSION_STEP
+from alphaseeker.inference.signal import REASONS, SIDES, Signal
+from alphaseeker.inference.statistics import SessionStatistics
+
+__all__ = ["SessionMemory"]
+
+NAN = math.nan
+SEEN = place_of(SESSION, "seen")
+CUMULATIVE = place_of(RECORD, "gate", "cumulative_volume")
+
+
+class SessionMemory:
+    """The state of one symbol's stream and of the model that it asks.
+
+    Parameters
+    ----------
+    symbol
+        Name of the instrument.
+    model
+        What serves.
+    caching
+        Keep the scores while no column crossed a threshold.
+    """
+
+    def __init__(self, symbol: str, model: ServedModel, *, caching: bool = True) -> None:
+        self.symbol = symbol
+        self._state = allocate_state()
+        self._state["step"] = SESSION_STEP.address
+        self._words = words_of(self._state)
+        self._address = self._state.ctypes.data
+        self._levels = self._state["levels"][0]
+        self._level_count = 0
+        self._answer_tick = ANSWER_TICK.python
+        self.statistics = SessionStatistics(self._state)
+        self.caching = caching
+        self._use(model)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start the stream from nothing."""
+        state = self._state
+        self._records = allocate_session(self.model.settings, self.symbol)
+        self._record_words = words_of(self._records)
+        self._vector = feature_vector(self._records)
+        state["records"] = self._records.ctypes.data
+        state["vector"] = self._vector.ctypes.data
+        self._custom = self._fresh_custom()
+        self.timestamp_kind: str | None = None
+        self._clock_offset = 0
+        self.resume(None)
+
+    def _fresh_custom(self) -> CustomRunner | None:
+        return custom_runner(self.model.artifact.feature_names, self.model.settings)
+
+    def _use(self, model: ServedModel) -> None:
+        """Serve ``model``; the stream is left as it is."""
+        self.model = model
+        self._checks_ticks = model.checks_ticks
+        state = self._state
+        width = len(model.columns)
+        self._columns = np.ascontiguousarray(model.columns)
+        self._features = np.full(width, NAN, dtype=np.float32)
+        self._features_view = self._features.view()
+        self._features_view.flags.writeable = False
+        self._kept = KeptFeatures(state, width)
+        self._bound = model.predictor.bind(self._features, state["scores"][0])
+        state["columns"] = self._columns.ctypes.data
+        state["features"] = self._features.ctypes.data
+        state["predict"] = self._bound.entry
+        state["context"] = self._bound.context
+        state["width"] = width
+        state["needed"] = model.needed_buckets
+        state["abstain"] = model.abstain
+        state["decision"] = model.decision
+        state["prior"] = model.artifact.class_prior
+
+    @property
+    def caching(self) -> bool:
+        """Whether scores are kept while no column crossed a threshold."""
+        return bool(self._state["caching"][0])
+
+    @caching.setter
+    def caching(self, caching: bool) -> None:
+        self._state["caching"] = caching
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """The model's columns at the last tick that was taken in, shape (k,), read-only view."""
+        return self._features_view
+
+    def features_of(self, timestamp_ns: int) -> npt.NDArray[np.float32]:
+        """Return the columns, shape (k,), that the model was asked with at a tick.
+
+        Parameters
+        ----------
+        timestamp_ns
+            Of the tick; the nearest within a microsecond is taken, as seconds in a float are no
+            finer. Of ticks of one time stamp it is the last.
+
+        Raises
+        ------
+        StateError
+            It is not among the latest predictions of this model.
+        """
+        return self._kept.at(timestamp_ns)
+
+    @property
+    def last_signal(self) -> Signal | None:
+        """The latest signal; None before the first tick."""
+        return self._answer() if self._state["answers"][0] > 0 else None
+
+    def _answer(self) -> Signal:
+        last = self._state["last"][0]
+        p_sell, p_hold, p_buy = last["probabilities"].tolist()
+        return Signal(
+            int(last["timestamp"]),
+            SIDES[int(last["side"])],
+            p_buy,
+            p_hold,
+            p_sell,
+            float(last["confidence"]),
+            REASONS[last["reason"]],
+            bool(last["ready"]),
+        )
+
+    @property
+    def warm_up_remaining_s(self) -> float:
+        """Seconds of history that the model's columns still need; 0.0 where they are ready."""
+        model = self.model
+        missing = model.needed_buckets - self._words[SEEN]
+        return missing * model.settings.bucket_s if missing > 0 else 0.0
+
+    @property
+    def volume_is_cumulative(self) -> bool:
+        """Whether the gate has seen a volume that is a running total instead of one per tick."""
+        return bool(self._record_words[CUMULATIVE])
+
+    @property
+    def state(self) -> npt.NDArray[Any]:
+        """The session's record, for ``alphaseeker.inference.step``; see ``session_state``."""
+        return self._state
+
+    @property
+    def records(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+        """The record of the features and its output, for kernels that run over many rows."""
+        return self._records, self._vector
+
+    @property
+    def custom(self) -> CustomRunner | None:
+        """What computes the model's custom columns, where it has any."""
+        return self._custom
+
+    def resume(self, last: Signal | None) -> None:
+        """Go on after rows that a kernel stepped through on this session's ``records``."""
+        copy_features(self._vector, self._columns, self._custom, self._features)
+        state = self._state
+        state["seen"] = self._records["clock"]["seen"]
+        state["capture"] = self._records["gate"]["last"]["session"]
+        state["scored"] = 0
+        state["answers"] = 0 if last is None else max(1, int(state["answers"][0]))
+        if last is not None:
+            answer = state["last"]
+            answer["timestamp"] = last.timestamp
+            answer["side"] = last.side
+            answer["reason"] = REASONS.index(last.reason)
+            answer["ready"] = last.ready
+            answer["asked"] = last.confidence > 0.0
+            answer["confidence"] = last.confidence
+            answer["probabilities"] = (last.p_sell, last.p_hold, last.p_buy)
