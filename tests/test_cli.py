@@ -100,8 +100,71 @@ def test_doctor(data, market, tmp_path, monkeypatch, capsys):
 
 def test_warmup_compiles(trained):
     result = json.loads(run("warmup", trained[0], "--json").output)
-    assert result["compile_s"] >= 0.0
+    for key in ("compile_s", "load_s", "warm_import_s", "warm_ready_s"):
+        assert result[key] > 0.0
+    assert result["backend"] in run("warmup", trained[0]).output
     assert "kernels" in result["cache"]
+
+
+def test_warmup_without_a_model():
+    result = json.loads(run("warmup", "--json").output)
+    assert result["compile_s"] > 0.0
+    assert result["warm_ready_s"] > 0.0
+    assert result["load_s"] is None
+    assert "next start" in run("warmup").output
+
+
+def test_warmup_where_no_process_can_be_started(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    result = run("warmup")
+    assert result.exit_code == 0
+    assert "next start  not known" in result.output
+    assert json.loads(run("warmup", "--json").output)["warm_ready_s"] is None
+
+
+def test_bench_prints_tables(trained):
+    result = run("bench", "--model", trained[0], "--ticks", 100, "--set", "TARGET_LATENCY_MS=250")
+    assert result.exit_code == 0
+    for words in (
+        "Session.update",
+        "engine.predict(dict)",
+        "lgb.Booster.predict",
+        "single row fast",
+        "tl2cgen.Predictor",
+        "p99.9",
+        "features",
+        "decision",
+        "budget   250 ms",
+        "clock",
+        "new process",
+        "rows a second",
+        "SIMULATED",
+        trained[0].name,
+    ):
+        assert words in result.output
+
+
+def test_bench_prints_json(trained):
+    result = json.loads(run("bench", "--model", trained[0], "--ticks", 100, "--json").output)
+    assert result["model"]["path"] == str(trained[0])
+    assert result["calls"]["Session.update"]["count"] == result["ticks"] == 100
+    assert result["start"]["ready_s"] > 0.0
+
+
+def test_export_writes_what_it_says(trained, tmp_path):
+    out = tmp_path / "out"
+    result = run("export", trained[0], "--to", "lightgbm", "--out", out)
+    assert result.output.split() == ["wrote", str(out / "model.txt")]
+    assert (out / "model.txt").read_text().startswith("tree\n")
+
+
+def test_export_prints_json(trained, tmp_path):
+    result = run("export", trained[0], "--to", "lightgbm", "--out", tmp_path, "--json")
+    assert json.loads(result.output) == {
+        "to": "lightgbm",
+        "folder": str(tmp_path),
+        "files": ["model.txt"],
+    }
 
 
 def test_demo(tmp_path):
@@ -122,6 +185,13 @@ def test_demo(tmp_path):
         (["train", "x.csv", "--set", "num_leaves"], 2, "KEY=VALUE"),
         (["train", "x.csv", "--set", "num_leaves=1"], 2, "num_leaves"),
         (["doctor", "x.csv", "--config", "none.toml"], 2, "none.toml"),
+        (["bench", "--ticks", "0"], 2, "--ticks"),
+        (["bench", "--model", "nowhere.joblib"], 1, "nowhere.joblib"),
+        (["bench", "--set", "NUM_THREADS=no"], 2, "NUM_THREADS"),
+        (["warmup", "nowhere.joblib"], 1, "nowhere.joblib"),
+        (["export", "nowhere.joblib", "--to", "rust", "--out", "x"], 2, "rust"),
+        (["export", "nowhere.joblib", "--to", "c"], 2, "--out"),
+        (["export", "nowhere.joblib", "--to", "lightgbm", "--out", "x"], 1, "nowhere.joblib"),
     ],
 )
 def test_exit_codes_and_messages(arguments, code, words, monkeypatch, capsys, tmp_path):

@@ -34,6 +34,14 @@ def test_fast_path(trained):
     assert "warming_up" in result.stdout
 
 
+def test_jitted_replay(trained, market, tmp_path):
+    path = tmp_path / "ticks.parquet"
+    market.tail(2_500).to_parquet(path)
+    result = run("jitted_replay.py", trained[0], path)
+    assert result.returncode == 0, result.stderr
+    assert "2500 ticks" in result.stdout
+
+
 def test_custom_feature():
     result = run("custom_feature.py")
     assert result.returncode == 0, result.stderr

@@ -36,12 +36,14 @@ from numba.core.registry import CPUDispatcher
 __all__ = [
     "allocate_record",
     "cache_directory",
+    "cache_root",
     "cache_status",
     "clear_cache",
     "inlined",
     "kernel",
     "part",
     "user_kernel",
+    "why_unusable",
 ]
 
 logger = logging.getLogger(__name__)
@@ -85,7 +87,14 @@ def _source_hash() -> str:
     return digest.hexdigest()
 
 
-def _cache_root() -> Path:
+def cache_root() -> Path:
+    """Return the folder for all that is compiled, whether or not it is there.
+
+    Raises
+    ------
+    RuntimeError
+        There is no home folder, and neither ALPHASEEKER_CACHE_DIR nor XDG_CACHE_HOME is set.
+    """
     override = os.environ.get("ALPHASEEKER_CACHE_DIR")
     if override:
         return Path(override)
@@ -93,8 +102,8 @@ def _cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "alphaseeker"
 
 
-def _why_unusable(folder: Path) -> str | None:
-    """Say why compiled code must not be kept in ``folder``; None where it may."""
+def why_unusable(folder: Path) -> str | None:
+    """Say why compiled code must not be kept in ``folder``, which is made; None where it may."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
@@ -113,11 +122,11 @@ def _why_unusable(folder: Path) -> str | None:
 def cache_status() -> tuple[Path | None, str]:
     """Return the folder that compiled kernels are kept in (or None) and a sentence about it."""
     try:
-        root = _cache_root()
+        root = cache_root()
     except RuntimeError as error:
         return None, f"kernels compile in memory: no home folder ({error})"
     for folder in (root, root / _source_hash()):
-        reason = _why_unusable(folder)
+        reason = why_unusable(folder)
         if reason is not None:
             return None, f"kernels compile in memory: {reason}"
     return folder, f"compiled kernels are kept in {folder}"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from alphaseeker import __version__
-from alphaseeker.config import Config, load_config
+from alphaseeker.cli_options import (
+    config_of,
+    engine_of,
+    with_json,
+    with_price_column,
+    with_settings,
+)
+from alphaseeker.cli_serving import bench, export, predict, warmup
 from alphaseeker.console import (
     evaluation_tables,
     factor_table,
@@ -24,50 +28,13 @@ from alphaseeker.console import (
     show_json,
 )
 from alphaseeker.demo import run_demo
-from alphaseeker.engine import DEFAULT_MODEL_PATH, AlphaSeekerMLEngine
+from alphaseeker.engine import DEFAULT_MODEL_PATH
 from alphaseeker.errors import AlphaSeekerError, ConfigError
 from alphaseeker.features.catalogue import FAMILIES
 from alphaseeker.features.choice import choose_features
 from alphaseeker.features.documentation import features_table, render_catalogue
 
 __all__ = ["app", "main"]
-
-
-def _with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one setting."
-    )(command)
-    return click.option(
-        "--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings."
-    )(command)
-
-
-def _with_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-
-
-def _with_price_column(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--price-col", default="close", show_default=True, help="Column read as the last price."
-    )(command)
-
-
-def _engine(config_path: Path | None, settings: tuple[str, ...]) -> AlphaSeekerMLEngine:
-    return AlphaSeekerMLEngine(_config(config_path, settings))
-
-
-def _config(config_path: Path | None, settings: tuple[str, ...]) -> Config:
-    """Read ``KEY=VALUE`` with the value as TOML, or as a bare word."""
-    overrides: dict[str, Any] = {}
-    for item in settings:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{item!r} is not KEY=VALUE", param_hint="--set")
-        try:
-            overrides[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            overrides[key] = value
-    return load_config(config_path, overrides)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -81,9 +48,9 @@ def app() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=DEFAULT_MODEL_PATH, show_default=True
 )
-@_with_price_column
-@_with_settings
-@_with_json
+@with_price_column
+@with_settings
+@with_json
 def train(
     data: str,
     out: Path,
@@ -93,7 +60,7 @@ def train(
     as_json: bool,
 ) -> None:
     """Train a model on DATA (a CSV or Parquet file, a glob or a directory) and evaluate it."""
-    engine = _engine(config_path, settings)
+    engine = engine_of(config_path, settings)
     with progress(not as_json) as advance:
         outcome = engine.train_model(data, price_col, out, on_progress=advance)
     if as_json:
@@ -120,8 +87,8 @@ def _say_evaluation(evaluation: dict[str, Any]) -> None:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
 @click.option("--price-col", help="Column read as the last price; that of the training by default.")
-@_with_settings
-@_with_json
+@with_settings
+@with_json
 def evaluate(
     model: Path,
     data: str,
@@ -131,7 +98,7 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Evaluate MODEL on the rows of DATA that its training never saw."""
-    engine = _engine(config_path, settings)
+    engine = engine_of(config_path, settings)
     engine.load_model(model)
     evaluation = engine.evaluate(data, price_col)
     if as_json:
@@ -148,9 +115,9 @@ def evaluate(
 @app.command("evaluate-factors")
 @click.argument("data")
 @click.option("--most", default=20, show_default=True, help="Rows of the table.")
-@_with_price_column
-@_with_settings
-@_with_json
+@with_price_column
+@with_settings
+@with_json
 def evaluate_factors(
     data: str,
     most: int,
@@ -160,7 +127,7 @@ def evaluate_factors(
     as_json: bool,
 ) -> None:
     """Grade every feature of DATA, AAA to E, as a predictor of the forward return."""
-    engine = _engine(config_path, settings)
+    engine = engine_of(config_path, settings)
     with progress(not as_json) as advance:
         result = engine.evaluate_factors(
             data, price_col, on_progress=lambda done, total: advance("factors", done, total)
@@ -172,46 +139,9 @@ def evaluate_factors(
 
 
 @app.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data")
-@click.option("--out", type=click.Path(path_type=Path), help="Write one JSON object a row.")
-@click.option("--price-col", help="Column read as the last price; that of the training by default.")
-@_with_settings
-@_with_json
-def predict(
-    model: Path,
-    data: str,
-    out: Path | None,
-    price_col: str | None,
-    config_path: Path | None,
-    settings: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Give the signals of MODEL on every row of DATA, as one time series a symbol."""
-    engine = _engine(config_path, settings)
-    engine.load_model(model)
-    answers = engine.predict_batch(data, price_col=price_col)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(answer) + "\n" for answer in answers)
-    if as_json:
-        show_json(answers if out is None else {"rows": len(answers), "out": str(out)})
-        return
-    counts: dict[str, int] = {}
-    for answer in answers:
-        name = answer["filter_reason"] or answer["signal_label"]
-        counts[name] = counts.get(name, 0) + 1
-    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
-        say(f"{count:>12,}  {name}")
-    if out is not None:
-        say(f"signals  {out}")
-
-
-@app.command()
 @click.option("--family", type=click.Choice(FAMILIES), help="One family only.")
 @click.option("--markdown", is_flag=True, help="Print docs/features.md.")
-@_with_json
+@with_json
 def features(family: str | None, markdown: bool, as_json: bool) -> None:
     """List the feature catalogue: names, units, history, inputs, formulas, sources."""
     if markdown:
@@ -226,9 +156,9 @@ def features(family: str | None, markdown: bool, as_json: bool) -> None:
 
 @app.command()
 @click.argument("data")
-@_with_price_column
-@_with_settings
-@_with_json
+@with_price_column
+@with_settings
+@with_json
 def doctor(
     data: str,
     price_col: str,
@@ -240,7 +170,7 @@ def doctor(
     from alphaseeker.market.quality import QualityAccumulator, enforce
     from alphaseeker.market.readers import iter_ticks
 
-    config = _config(config_path, settings)
+    config = config_of(config_path, settings)
     limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
     accumulator = QualityAccumulator(data, **limits)
     for piece in iter_ticks(data, price_col=price_col, chunk_rows=config.data.CHUNK_ROWS):
@@ -254,26 +184,6 @@ def doctor(
 
 
 @app.command()
-@click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--clean", is_flag=True, help="Delete what other versions left in the cache.")
-@_with_json
-def warmup(model: Path | None, clean: bool, as_json: bool) -> None:
-    """Compile every kernel ahead; with MODEL, load and verify it too."""
-    from alphaseeker._jit import cache_status, clear_cache
-    from alphaseeker.inference.warm import compile_kernels
-
-    removed = clear_cache(stale_only=True) if clean else 0
-    seconds = compile_kernels()
-    if model is not None:
-        AlphaSeekerMLEngine().load_model(model)
-    message = cache_status()[1]
-    if as_json:
-        show_json({"compile_s": seconds, "cache": message, "stale_folders_removed": removed})
-        return
-    say(f"kernels ready after {seconds:.1f} s; {message}")
-
-
-@app.command()
 @click.option(
     "--rows",
     type=click.IntRange(5_000, 5_000_000),
@@ -283,7 +193,7 @@ def warmup(model: Path | None, clean: bool, as_json: bool) -> None:
 )
 @click.option("--seed", default=7, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-@_with_json
+@with_json
 def demo(rows: int, seed: int, out: Path, as_json: bool) -> None:
     """Run the main job on SIMULATED data: train, load, replay tick by tick, manage the risk."""
     with progress(not as_json) as advance:
@@ -300,6 +210,10 @@ def demo(rows: int, seed: int, out: Path, as_json: bool) -> None:
     say(latency_table(result["performance"]))
     say(result["summary"])
     say(f"model   {result['model_path']}", f"report  {result['report_path']}")
+
+
+for verb in (predict, warmup, bench, export):
+    app.add_command(verb)
 
 
 def main() -> None:

@@ -176,7 +176,7 @@ class InferenceConfig(_Section):
     TARGET_LATENCY_MS: float = _key(500.0, _number(1e-6))
     ENABLE_CACHING: bool = _key(True, _BOOL)
     BATCH_SIZE: int = _key(32, _number(1, 10**7, integer=True))
-    BACKEND: str = _key("auto", _one_of("auto", "lightgbm"))
+    BACKEND: str = _key("auto", _one_of("auto", "forest", "treelite", "lightgbm"))
     MIN_CONFIDENCE: float | str = _key("auto", _number(0.0, 1.0, words=("auto",)))
     TRADE_WITHOUT_EDGE: bool = _key(False, _BOOL)
     NUM_THREADS: int = _key(1, _number(1, 1024, integer=True))

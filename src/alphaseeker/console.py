@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 __all__ = [
+    "call_tables",
     "evaluation_tables",
     "factor_table",
     "feature_table",
@@ -32,7 +33,16 @@ STAGE_NAMES = {
     "calibrate": "calibrating",
     "evaluate": "evaluating",
     "factors": "grading factors",
+    "generate": "writing C",
+    "compile": "compiling",
+    "link": "linking",
+    "load": "loading the model",
+    "peers": "compiling Treelite's",
+    "start": "timing a start",
+    "measure": "timing calls",
+    "replay": "replaying",
 }
+QUANTILES = {"p50_us": "p50", "p99_us": "p99", "p999_us": "p99.9", "max_us": "max"}
 
 
 def say(*parts: Any) -> None:
@@ -182,3 +192,19 @@ def latency_table(performance: Mapping[str, Any]) -> Table:
         keys = ("median_ms", "mean_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms")
         table.add_row(name, *(f"{1000 * row[key]:.1f}" for key in keys))
     return table
+
+
+def call_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Return what ``run_bench`` measured of single calls: each way, and the stages of a session."""
+    ways = _grid(
+        f"one call on SIMULATED ticks, µs, {result['ticks']:,} of each, in turn",
+        "",
+        *QUANTILES.values(),
+        "times as fast as Booster",
+    )
+    for name, row in result["calls"].items():
+        ways.add_row(name, *(f"{row[key]:.1f}" for key in QUANTILES), f"{row['times_as_fast']:.2f}")
+    stages = _grid("Session.update by stage, µs", "stage", "ticks", *QUANTILES.values())
+    for name, row in result["stages"].items():
+        stages.add_row(name, f"{row['count']:,}", *(f"{row[key]:.1f}" for key in QUANTILES))
+    return [ways, stages]

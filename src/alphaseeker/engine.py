@@ -16,6 +16,7 @@ from alphaseeker.config import Config, load_config
 from alphaseeker.errors import AlphaSeekerError, ModelError
 from alphaseeker.features.registry import FeatureRegistry
 from alphaseeker.inference.answers import inference_performance
+from alphaseeker.inference.explanation import Explanations
 from alphaseeker.inference.health import drift, health, model_info
 from alphaseeker.inference.live import LivePrediction
 from alphaseeker.inference.pool import SessionPool
@@ -24,6 +25,7 @@ from alphaseeker.inference.session import Session
 from alphaseeker.inference.state_file import read_state, write_state
 from alphaseeker.inference.warm import compile_path
 from alphaseeker.model.artifact import load_artifact, save_artifact
+from alphaseeker.model.backends import compile_ahead
 from alphaseeker.risk.manager import RiskManager
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def create_ml_engine(
     return AlphaSeekerMLEngine(loaded.override(settings) if settings else loaded)
 
 
-class AlphaSeekerMLEngine(FeatureRegistry):
+class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
     """Trains a model, serves it to any number of symbols, and manages the risk.
 
     Attributes
@@ -130,9 +132,11 @@ class AlphaSeekerMLEngine(FeatureRegistry):
             data, self.config, price_col=price_col, on_progress=on_progress, custom=self.custom
         )
         path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
+        backend = self.config.inference.BACKEND
+        failure = compile_ahead(run.artifact.model_text, backend=backend, on_progress=on_progress)
         if self._pool.loaded is None:
             self.load_model(path)
-        outcome = save_outcome(run, path, backend=self.config.inference.BACKEND)
+        outcome = save_outcome(run, path, backend=backend, library_failure=failure)
         for warning in outcome["results"]["warnings"]:
             logger.warning("%s", warning)
         return outcome

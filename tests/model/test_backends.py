@@ -3,7 +3,7 @@ import pytest
 
 from alphaseeker.errors import ModelError
 from alphaseeker.model import backends
-from alphaseeker.model.backends import choose_predictor
+from alphaseeker.model.backends import choose_predictor, compile_ahead
 from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
 
 
@@ -33,14 +33,48 @@ def make_nothing(model_text, n_features, num_threads):
 @pytest.fixture
 def three(monkeypatch):
     """Put two predictors that cannot serve before LightGBM's."""
-    table = {"nothing": make_nothing, "wrong": make_wrong, **backends.PREDICTORS}
+    reference = backends.PREDICTORS["lightgbm"]
+    table = {"nothing": make_nothing, "wrong": make_wrong, "lightgbm": reference}
     monkeypatch.setattr(backends, "PREDICTORS", table)
 
 
-@pytest.mark.parametrize("backend", ["auto", "lightgbm"])
-def test_lightgbm_serves(artifact, backend):
+@pytest.mark.parametrize("backend", [*backends.PREDICTORS])
+def test_the_backend_that_is_named_serves(artifact, backend):
     predictor, passed_over = choose_predictor(artifact, backend=backend, num_threads=2)
-    assert (predictor.name, predictor.n_features, passed_over) == ("lightgbm", 6, [])
+    assert (predictor.name, predictor.n_features, passed_over) == (backend, 6, [])
+
+
+@pytest.mark.parametrize("fastest", ["forest", "treelite"])
+def test_auto_takes_the_fastest_that_proves_itself(artifact, monkeypatch, fastest):
+    times = {"forest": 2_000.0, "treelite": 3_000.0, fastest: 1_000.0}
+    monkeypatch.setattr(backends, "time_in_turn", lambda predictor, rows: times[predictor.name])
+    predictor, passed_over = choose_predictor(artifact)
+    assert predictor.name == fastest
+    assert len(passed_over) == 1
+    assert f"us a row where {fastest} took 1.0" in passed_over[0]
+
+
+def test_auto_needs_no_compiler(artifact, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    predictor, passed_over = choose_predictor(artifact)
+    assert predictor.name == "forest"
+    assert len(passed_over) == 1
+    assert passed_over[0].startswith("treelite: CC is 'no-such-compiler'")
+
+
+def test_a_library_that_cannot_be_built_is_a_sentence(artifact, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    failure = compile_ahead(artifact.model_text)
+    assert "no such program" in failure
+    assert compile_ahead(artifact.model_text, backend="forest") is None
+
+
+def test_a_library_is_compiled_ahead(artifact):
+    stages = []
+    assert compile_ahead(artifact.model_text, on_progress=lambda *step: stages.append(step)) is None
+    again = []
+    assert compile_ahead(artifact.model_text, on_progress=lambda *step: again.append(step)) is None
+    assert again == []
 
 
 def test_the_first_that_proves_itself_serves_and_the_others_are_explained(artifact, three):
@@ -57,7 +91,7 @@ def test_a_named_backend_that_cannot_serve_is_an_error(artifact, three):
 
 
 def test_an_unknown_backend_is_an_error(artifact):
-    with pytest.raises(ModelError, match="'abacus' is unknown; it must be auto or one of lightgbm"):
+    with pytest.raises(ModelError, match="'abacus' is unknown; it must be auto or one of forest, "):
         choose_predictor(artifact, backend="abacus")
 
 

@@ -2,10 +2,12 @@ import lightgbm
 import numpy as np
 import pytest
 
+from alphaseeker._jit import kernel
 from alphaseeker.errors import ModelError
-from alphaseeker.model.golden import GOLDEN_ROWS, build_golden, verify_golden
+from alphaseeker.model.golden import GOLDEN_ROWS, build_golden, time_in_turn, verify_golden
 from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
 from alphaseeker.model.lightgbm_text import read_splits
+from alphaseeker.model.predictor import row_entry
 
 MATRIX = np.random.default_rng(8).normal(size=(400, 6)).astype(np.float32)
 
@@ -19,8 +21,8 @@ def test_golden_rows_are_scored_by_lightgbm(model_text):
 
 def test_golden_rows_hold_real_rows_thresholds_and_special_values(model_text):
     features, _ = build_golden(model_text, MATRIX)
-    assert (features[::2][:, None] == MATRIX[None]).all(axis=2).any(axis=1).all()
-    changed = features[1::2]
+    plain, changed = features[: len(features) // 2], features[len(features) // 2 :]
+    assert (plain[:, None] == MATRIX[None]).all(axis=2).any(axis=1).all()
     for column in range(6):
         values = changed[:, column]
         assert np.isnan(values).any()
@@ -30,6 +32,19 @@ def test_golden_rows_hold_real_rows_thresholds_and_special_values(model_text):
     splits = {(column, float(np.float32(value))) for column, value in read_splits(model_text)}
     met = {(column, float(v)) for column in range(6) for v in changed[:, column]}
     assert len(splits & met) > len(splits) / 2
+
+
+def test_the_first_half_are_runs_of_neighbours(model_text):
+    features, _ = build_golden(model_text, MATRIX)
+    plain = features[: len(features) // 2]
+    places = [int(np.flatnonzero((MATRIX == row).all(axis=1))[0]) for row in plain]
+    assert (np.diff(places) == 1).mean() > 0.9
+    assert max(places) - min(places) > len(MATRIX) / 2
+
+
+def test_a_row_in_turn_takes_time(model_text):
+    features, _ = build_golden(model_text, MATRIX, rows=50)
+    assert 0.0 < time_in_turn(LightGBMPredictor(model_text), features) < 1e9
 
 
 def test_the_same_seed_gives_the_same_rows(model_text):
@@ -67,21 +82,38 @@ def test_a_score_that_differs_in_its_last_bit_is_found(model_text):
         verify_golden(predictor, features, scores)
 
 
-class RightByRowOnly:
-    """A predictor whose matrices are wrong."""
+class Half(LightGBMPredictor):
+    """A predictor that goes wrong in one of its forms."""
 
     name = "half"
 
-    def __init__(self, model_text):
-        self.inner = LightGBMPredictor(model_text)
 
-    def predict_row(self, features, scores):
-        self.inner.predict_row(features, scores)
-
+class RightByRowOnly(Half):
     def predict_matrix(self, matrix):
         return np.full((len(matrix), 3), np.nan)
 
 
-def test_rows_and_matrices_are_both_replayed(model_text):
-    with pytest.raises(ModelError, match=r"'half' \(matrix\) differs .* in 50 of 50 rows"):
-        verify_golden(RightByRowOnly(model_text), *build_golden(model_text, MATRIX, rows=50))
+@kernel
+def leave_scores(context, fresh):
+    """Say that no feature crossed a threshold, whatever came."""
+    return 0
+
+
+class Standing:
+    entry = row_entry(leave_scores).address
+    context = 0
+
+
+class RightUntilItKeepsScores(Half):
+    def __init__(self, model_text):
+        super().__init__(model_text)
+        self.bind = lambda features, scores: Standing()
+
+
+@pytest.mark.parametrize(
+    ("predictor", "form"), [(RightByRowOnly, "matrix"), (RightUntilItKeepsScores, "ticks")]
+)
+def test_every_form_is_replayed(model_text, predictor, form):
+    golden = build_golden(model_text, MATRIX, rows=50)
+    with pytest.raises(ModelError, match=rf"'half' \({form}\) differs .* in 50 of 50 rows"):
+        verify_golden(predictor(model_text), *golden)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from alphaseeker._jit import cache_status
 from alphaseeker.config import Config
+from alphaseeker.errors import ModelError
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.inference.answers import inference_performance
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Reason
+from alphaseeker.model.compiler import find_compiler
 
 __all__ = ["drift", "health", "model_info"]
 
@@ -102,7 +105,7 @@ def health(
             "OK" if risk_manager.state == "ACTIVE" else "WARNING",
             f"risk manager is {risk_manager.state}",
         ),
-        "compiler": _entry("OK", "kernels are compiled by Numba; no C compiler is needed"),
+        "compiler": _compiler(model),
         "cache": _entry("OK" if folder is not None else "WARNING", cache_message),
         "latency": _latency(performance["latency_stats"]),
     }
@@ -129,6 +132,24 @@ def _model(model: ServedModel | None, drifting: dict[str, Any]) -> dict[str, str
     if age:
         return _entry("WARNING", age[0])
     return _entry("OK", f"loaded, served by {name}{passed}")
+
+
+def _compiler(model: ServedModel | None) -> dict[str, str]:
+    """Say whether the model could be compiled to a library, and whether that matters."""
+    found, sentence = _c_compiler()
+    needed = model is None or model.predictor.name == "lightgbm"
+    return _entry(
+        "OK" if found or not needed else "WARNING", f"Numba compiles the kernels; {sentence}"
+    )
+
+
+@lru_cache(maxsize=1)
+def _c_compiler() -> tuple[bool, str]:
+    """Look for a C compiler, once a process: it starts one."""
+    try:
+        return True, f"{find_compiler().command[0]} is there for libraries"
+    except ModelError as error:
+        return False, str(error)
 
 
 def _inference(model: ServedModel | None, sessions: Sequence[Session]) -> dict[str, str]:

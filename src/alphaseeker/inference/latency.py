@@ -43,7 +43,7 @@ def _bin_of(value: int) -> int:
 
 
 @part
-def count_time(histograms: Any, stage: int, spent: int) -> None:
+def count_time(histograms: Any, stage: int | np.int64, spent: int) -> None:
     """Count that a stage took ``spent`` ns.
 
     ``histograms`` is a record of ``HISTOGRAMS``.

@@ -71,18 +71,18 @@ class LivePrediction:
             model = session.model
             depth = levels_in(market_data, model.depth_levels)
             capture = session.captures.number(market_data.get("session"))
-            if depth is not None or model.checks_ticks:
-                session.take_levels(depth, tick.values)
+            values = tick.values
+            if depth is not None or session.lacks(values[6], values[7]):
+                session.take_levels(depth, values)
         except DataError:
             session.statistics.count_refused()
             raise
-        before = session.statistics.predictions
-        signal = session.step(start, tick.timestamp, capture, tick.values)
+        before = session.answers
+        signal = session.step(start, tick.timestamp, capture, values)
         if market_data.get("timestamp") is not None and tick.kind is not None:
             session.note_time(tick.timestamp, tick.kind)
         if not replay and age > self.config.inference.MAX_AGE_S:
-            counted = session.statistics.predictions > before
-            signal = session.hold(signal, Reason.STALE, counted=counted)
+            signal = session.hold(signal, Reason.STALE, counted=session.answers > before)
         if wanted == "FLAT":
             wanted = self._held_position(symbol)
         if session.volume_is_cumulative:
@@ -95,9 +95,10 @@ class LivePrediction:
             latency_ns=perf_counter_ns() - start,
         )
         answer["warm_up_remaining_s"] = session.warm_up_remaining_s
+        counted = session.statistics
         answer["performance_stats"] = {
-            "total_predictions": session.statistics.predictions,
-            "cache_hits": session.statistics.cache_hits,
+            "total_predictions": counted.predictions,
+            "cache_hits": counted.cache_hits,
         }
         if logger.isEnabledFor(logging.DEBUG):
             _log(symbol, signal, answer)

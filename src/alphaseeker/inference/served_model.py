@@ -68,11 +68,6 @@ class ServedModel:
     reads_sides: bool
     abstain: bool
 
-    @property
-    def checks_ticks(self) -> bool:
-        """Whether a tick must bring depth or the aggressor's side."""
-        return self.reads_sides or self.depth_levels > 0
-
     def check_tick(
         self, depth: Any, buy_volume: float, sell_volume: float
     ) -> tuple[npt.NDArray[np.float64], bool]:

@@ -134,10 +134,16 @@ class Session(SessionMemory):
             buy_volume,
             sell_volume,
         )
-        if depth is not None or self._checks_ticks:
+        if depth is not None or self.lacks(buy_volume, sell_volume):
             self.take_levels(depth, values)
         capture = 0 if session is None else self.captures.number(session)
         return self.step(start, timestamp, capture, values)
+
+    def lacks(self, buy_volume: float, sell_volume: float) -> bool:
+        """Return whether a tick without depth may lack what the model reads: then it is checked."""
+        if self._reads_depth:
+            return True
+        return self._reads_sides and (buy_volume != buy_volume or sell_volume != sell_volume)
 
     def take_levels(self, depth: Any, values: tuple[float, ...]) -> None:
         """Check what a tick brings of depth and sides, and lay the depth ready for ``step``.

@@ -24,6 +24,7 @@ __all__ = ["SessionMemory"]
 
 NAN = math.nan
 SEEN = place_of(SESSION, "seen")
+ANSWERS = place_of(SESSION, "answers")
 CUMULATIVE = place_of(RECORD, "gate", "cumulative_volume")
 
 
@@ -73,7 +74,8 @@ class SessionMemory:
     def _use(self, model: ServedModel) -> None:
         """Serve ``model``; the stream is left as it is."""
         self.model = model
-        self._checks_ticks = model.checks_ticks
+        self._reads_depth = model.depth_levels > 0
+        self._reads_sides = model.reads_sides
         state = self._state
         width = len(model.columns)
         self._columns = np.ascontiguousarray(model.columns)
@@ -152,6 +154,11 @@ class SessionMemory:
     def volume_is_cumulative(self) -> bool:
         """Whether the gate has seen a volume that is a running total instead of one per tick."""
         return bool(self._record_words[CUMULATIVE])
+
+    @property
+    def answers(self) -> int:
+        """Signals given since the stream began, repeated ticks aside."""
+        return self._words[ANSWERS]
 
     @property
     def state(self) -> npt.NDArray[Any]:

@@ -211,11 +211,10 @@ def decide(state: Any, timestamp: int, mode: int, start: int, begun: int, taken:
     if mode == TIMED:
         end = _now(state)
         if begun > 0:
-            count_time(state.latency, 0, begun - start)
-            count_time(state.latency, 1, taken - begun)
-            count_time(state.latency, 2, scored - taken)
-            count_time(state.latency, 3, end - scored)
-        count_time(state.latency, TOTAL, end - start)
+            spent = (begun - start, taken - begun, scored - taken, end - scored)
+            for stage in range(len(spent)):
+                count_time(state.latency, np.int64(stage), spent[stage])
+        count_time(state.latency, np.int64(TOTAL), end - start)
 
 
 @kernel

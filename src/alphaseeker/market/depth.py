@@ -39,7 +39,7 @@ _ALLOWED = (
 
 
 @part
-def _repair_side(levels: npt.NDArray[np.float64], price_column: int, sign: float) -> int:
+def _repair_side(levels: npt.NDArray[np.float64], price_column: int | np.int64, sign: float) -> int:
     """Mend one side; ``sign`` is -1 for bids, whose best price is the highest, else 1."""
     repaired = 0
     kept = 0
@@ -86,7 +86,7 @@ def repair_depth(levels: npt.NDArray[np.float64]) -> int:
     int
         0 where the snapshot was in order, else ``UNSORTED``, ``DUPLICATED`` or their sum.
     """
-    return _repair_side(levels, 0, -1.0) | _repair_side(levels, 2, 1.0)
+    return _repair_side(levels, np.int64(0), -1.0) | _repair_side(levels, np.int64(2), 1.0)
 
 
 @kernel

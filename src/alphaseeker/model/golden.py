@@ -6,6 +6,8 @@ that does not give the very same raw scores is not used.
 
 from __future__ import annotations
 
+from time import perf_counter_ns
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,7 +17,7 @@ from alphaseeker.model.decision import N_CLASSES
 from alphaseeker.model.lightgbm_text import read_splits, validate_model_text
 from alphaseeker.model.predictor import Predictor, call_predictor
 
-__all__ = ["GOLDEN_ROWS", "build_golden", "verify_golden"]
+__all__ = ["GOLDEN_ROWS", "build_golden", "time_in_turn", "verify_golden"]
 
 GOLDEN_ROWS = 1000
 """Most golden rows of a model."""
@@ -24,6 +26,8 @@ _SPECIAL = np.array(
     [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-35, -1e-35, 3.4e38, -3.4e38],
     dtype=np.float32,
 )
+RUN_ROWS = 50  # neighbouring rows in a run
+TIMED_RUNS = 5
 _CHANGED_SHARE = 0.5  # of the features in a changed row
 
 
@@ -47,14 +51,24 @@ def _changed(
     return rows
 
 
+def _runs(available: int, wanted: int) -> npt.NDArray[np.int64]:
+    """Return the places of runs of neighbouring rows, spread evenly."""
+    length = min(RUN_ROWS, available)
+    count = -(-wanted // length)
+    begins = np.linspace(0, available - length, count).astype(np.int64)
+    places: npt.NDArray[np.int64] = (begins[:, None] + np.arange(length)).ravel()[:wanted]
+    return places
+
+
 def build_golden(
     model_text: str, matrix: npt.NDArray[np.float32], *, rows: int = GOLDEN_ROWS, seed: int = 0
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Choose golden rows and let ``lightgbm.Booster`` score them.
 
-    Half of them are spread evenly over ``matrix``; the other half are such rows with cells set
-    to thresholds of the model, their float32 neighbours, NaN, infinities, signed zeros and
-    subnormal numbers, which is where predictors go wrong.
+    The first half are short runs of rows in a row, spread evenly over ``matrix``: what live ticks
+    look like, for ``time_in_turn``. The other half are rows of it with cells set to thresholds of
+    the model, their float32 neighbours, NaN, infinities, signed zeros and subnormal numbers, which
+    is where predictors go wrong.
 
     Parameters
     ----------
@@ -88,9 +102,11 @@ def build_golden(
         )
     if not 2 <= rows <= GOLDEN_ROWS:
         raise ModelError(f"rows is {rows}, it must lie in 2..{GOLDEN_ROWS}")
-    chosen = np.linspace(0, len(matrix) - 1, rows).astype(np.int64)
-    features = np.ascontiguousarray(matrix[chosen], dtype=np.float32)
-    features[1::2] = _changed(features[1::2].copy(), read_splits(model_text), seed)
+    plain = rows // 2
+    features = np.empty((rows, matrix.shape[1]), dtype=np.float32)
+    features[:plain] = matrix[_runs(len(matrix), plain)]
+    spread = np.linspace(0, len(matrix) - 1, rows - plain).astype(np.int64)
+    features[plain:] = _changed(matrix[spread].astype(np.float32), read_splits(model_text), seed)
     booster = Booster(model_str=model_text)
     scores = booster.predict(features, raw_score=True, num_threads=1)
     return features, np.ascontiguousarray(scores, dtype=np.float64)
@@ -111,6 +127,26 @@ def _bound_rows(
         call_predictor(entry, (context, 0))
         for j in range(scores.shape[0]):
             result[i, j] = scores[j]
+
+
+def time_in_turn(predictor: Predictor, features: npt.NDArray[np.float32]) -> float:
+    """Return what a row costs that follows the one before it in time, in ns.
+
+    Parameters
+    ----------
+    predictor
+        One that has proved itself.
+    features
+        Golden rows; the first half is timed. In files of another making these rows do not follow
+        each other: then this is the cost of rows far apart.
+    """
+    rows = np.ascontiguousarray(features[: max(1, len(features) // 2)])
+    spent = []
+    for _ in range(TIMED_RUNS):
+        start = perf_counter_ns()
+        _predict_in_turn(predictor, rows)
+        spent.append(perf_counter_ns() - start)
+    return min(spent) / len(rows)
 
 
 def _predict_in_turn(

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ from alphaseeker._address import foreign, pointer
 from alphaseeker._jit import allocate_record, kernel
 from alphaseeker.errors import ModelError
 from alphaseeker.model.lightgbm_text import validate_model_text
-from alphaseeker.model.predictor import BoundPredictor, row_entry
+from alphaseeker.model.predictor import BoundPredictor, check_buffer, row_entry
 
 __all__ = ["LightGBMPredictor"]
 
@@ -165,15 +164,6 @@ def _predict_row(context: int, fresh: int) -> int:
 ROW = row_entry(_predict_row)
 
 
-def _check_buffer(array: npt.NDArray[Any], name: str, dtype: type, size: int) -> None:
-    right = array.dtype == dtype and array.shape == (size,) and array.flags.c_contiguous
-    if not right:
-        raise ModelError(
-            f"{name} has shape {array.shape} and dtype {array.dtype}; it must be a contiguous"
-            f" {np.dtype(dtype)} array of shape ({size},)"
-        )
-
-
 class LightGBMPredictor:
     """Raw scores by LightGBM's C API: the reference that every other predictor must equal.
 
@@ -236,8 +226,8 @@ class LightGBMPredictor:
         ModelError
             A buffer of another shape or dtype, or the predictor is closed.
         """
-        _check_buffer(features, "features", np.float32, self.n_features)
-        _check_buffer(scores, "scores", np.float64, _N_CLASSES)
+        check_buffer(features, "features", np.float32, self.n_features)
+        check_buffer(scores, "scores", np.float64, _N_CLASSES)
         if not scores.flags.writeable:
             raise ModelError("scores is read-only; it must be writeable")
         return _BoundRow(self._open(), features, scores)

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker._address import Entry
+from alphaseeker.errors import ModelError
 
-__all__ = ["BoundPredictor", "Predictor", "call_predictor", "row_entry"]
+__all__ = ["BoundPredictor", "Predictor", "call_predictor", "check_buffer", "row_entry"]
 
 
 class BoundPredictor(Protocol):
@@ -74,3 +75,13 @@ def _unbound(context: int, fresh: int) -> int:
 
 call_predictor: Any = row_entry(_unbound).call
 """For kernels: ``call_predictor(entry, (context, fresh))``."""
+
+
+def check_buffer(array: npt.NDArray[Any], name: str, dtype: type, size: int) -> None:
+    """Raise ``ModelError`` unless a buffer can be predicted from, or into."""
+    right = array.dtype == dtype and array.shape == (size,) and array.flags.c_contiguous
+    if not right:
+        raise ModelError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}; it must be a contiguous"
+            f" {np.dtype(dtype)} array of shape ({size},)"
+        )

@@ -11,7 +11,9 @@ from alphaseeker.training.run import TrainingRun
 __all__ = ["save_outcome"]
 
 
-def save_outcome(run: TrainingRun, model_path: Path, *, backend: str) -> dict[str, Any]:
+def save_outcome(
+    run: TrainingRun, model_path: Path, *, backend: str, library_failure: str | None = None
+) -> dict[str, Any]:
     """Write the report beside the model and return the answer.
 
     Parameters
@@ -22,6 +24,8 @@ def save_outcome(run: TrainingRun, model_path: Path, *, backend: str) -> dict[st
         Where its model was saved.
     backend
         Name of the predictor that serves it.
+    library_failure
+        Why the model was not compiled to a library, where that was tried and failed.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def save_outcome(run: TrainingRun, model_path: Path, *, backend: str) -> dict[st
     results = dict(run.trained.results)
     results["model_info"] = {**results["model_info"], "backend": backend}
     results["factor_results"] = run.factors
-    results["warnings"] = list(run.warnings)
+    results["warnings"] = [*run.warnings, *([library_failure] if library_failure else [])]
     results["quality"] = run.quality.as_dict()
     report_path = model_path.with_suffix(".report.json")
     outcome = {

@@ -149,7 +149,7 @@ def write_level_flow(rec: Any) -> None:
 
 
 @part
-def _side_slope(rec: Any, column: int) -> float:
+def _side_slope(rec: Any, column: int | np.int64) -> float:
     """Return Naes & Skjeltorp's slope of the side whose prices stand in ``column``."""
     present = rec.depth.present
     levels = rec.fitted.depth_levels
@@ -173,7 +173,7 @@ def _side_slope(rec: Any, column: int) -> float:
 
 
 @part
-def _average_price(rec: Any, column: int, units: float) -> float:
+def _average_price(rec: Any, column: int | np.int64, units: float) -> float:
     """Return what ``units`` cost on average on the side whose prices stand in ``column``."""
     present = rec.depth.present
     levels = rec.fitted.depth_levels
@@ -263,9 +263,9 @@ def write_levels(rec: Any) -> None:
     units = rec.fitted.round_trip_notional / mid
     out.imbalance_weighted = as_output(weighted / weights)
     out.mid_dev = as_output(crossed / both * bp)
-    out.bid_slope = as_output(_side_slope(rec, 0))
-    out.ask_slope = as_output(_side_slope(rec, 2))
-    cost = _average_price(rec, 2, units) - _average_price(rec, 0, units)
+    out.bid_slope = as_output(_side_slope(rec, np.int64(0)))
+    out.ask_slope = as_output(_side_slope(rec, np.int64(2)))
+    cost = _average_price(rec, np.int64(2), units) - _average_price(rec, np.int64(0), units)
     out.round_trip_cost = as_output(cost * bp)
     out.within_5bp = as_output(math.log(1.0 + within_5))
     out.within_10bp = as_output(math.log(1.0 + within_10))

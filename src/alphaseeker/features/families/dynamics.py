@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from alphaseeker._jit import part
 from alphaseeker.features.declared.dynamics import DYNAMICS_WINDOWS, IMBALANCE_HALF_LIVES
 from alphaseeker.features.declared.flow import FLOW_WINDOWS
@@ -26,7 +28,7 @@ SQUARES = STACKS["deviations"].channels  # where the sums of squares begin in a 
 
 
 @part
-def series_score(rec: Any, series: int, window: int, present: float) -> float:
+def series_score(rec: Any, series: int | np.int64, window: int, present: float) -> float:
     """Return the z-score of ``present`` in a window of a series of the deviations.
 
     Parameters
@@ -61,8 +63,8 @@ def write_quote_dynamics(rec: Any) -> None:
         if length == 0 or seen < length:
             continue
         window = FIRST_DEVIATION + i
-        out.spread_z[i] = as_output(series_score(rec, SPREAD, window, quote.spread))
-        out.depth_z[i] = as_output(series_score(rec, LOG_DEPTH, window, quote.log_depth))
+        out.spread_z[i] = as_output(series_score(rec, np.int64(SPREAD), window, quote.spread))
+        out.depth_z[i] = as_output(series_score(rec, np.int64(LOG_DEPTH), window, quote.log_depth))
         changes = group.sums[FIRST_FLOW + i, QUOTES] + partial[QUOTES]
         out.quote_rate[i] = as_output(changes * group.rates[FIRST_FLOW + i])
     short = group.lengths[SHORT]

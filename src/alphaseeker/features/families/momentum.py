@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from alphaseeker._jit import part
 from alphaseeker.features.declaration import MIN_RETURNS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
@@ -118,7 +120,7 @@ def write_momentum(rec: Any, every: bool) -> None:
                 out.efficiency[i] = as_output(abs(mid - rings.mids[carried]) / travelled)
             else:
                 out.efficiency[i] = as_output(0.0)
-        out.zscore[i] = as_output(series_score(rec, MID, i, mid))
+        out.zscore[i] = as_output(series_score(rec, np.int64(MID), i, mid))
 
         sums = rec.deviations.sums[i]
         rise = window_slope(

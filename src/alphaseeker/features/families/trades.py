@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from alphaseeker._jit import part
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.trades import TRADE_WINDOWS
@@ -132,7 +134,7 @@ def write_volume_scores(rec: Any) -> None:
     for i in range(rec.trades.count):
         length = rec.trades.lengths[i]
         if length > 0 and rec.clock.seen >= length:
-            score = series_score(rec, LOG_VOLUME, FIRST_DEVIATION + i, log_volume)
+            score = series_score(rec, np.int64(LOG_VOLUME), FIRST_DEVIATION + i, log_volume)
             rec.out.trades.volume_z[i] = as_output(score)
 
 

@@ -1,0 +1,1 @@
+"""What a prediction costs on this machine, beside LightGBM's and Treelite's own predictors."""
