@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import textwrap
 from functools import partial
 
 import numpy as np
@@ -190,6 +191,41 @@ def test_peers_predict_the_rows_in_turn(reference, tmp_path):
     for name in (BOOSTER, *({TREELITE} - set(skipped))):
         given = np.array(list(answers_of(peers[name], len(rows))))
         np.testing.assert_allclose(given, right, rtol=0, atol=1e-6)
+
+
+def test_a_peer_says_nothing(reference, tmp_path):
+    """Also where another thread was the first to import TL2cgen and has its output."""
+    program = """
+        import sys, threading
+        from pathlib import Path
+        import numpy as np
+        from alphaseeker.bench.peers import TREELITE, peers_of
+
+        def first():
+            import tl2cgen
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        thread.join()
+        rows = np.load("rows.npy")
+        _, skipped, _ = peers_of(sys.stdin.read(), rows, Path.cwd())
+        sys.exit(5 if TREELITE in skipped else 0)
+    """
+    pytest.importorskip("tl2cgen")
+    np.save(tmp_path / "rows.npy", reference.golden_features[:3])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        input=reference.model_text,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert done.returncode in (0, 5)
+    if done.returncode == 5:
+        pytest.skip("Treelite does not run here")
 
 
 def test_the_single_row_peer_reads_each_row(reference):

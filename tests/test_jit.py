@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import alphaseeker
+from alphaseeker import _jit
 
 PACKAGE = Path(alphaseeker.__file__).parent
 TESTS = Path(__file__).parent
@@ -100,6 +102,7 @@ def cache(tmp_path: Path) -> Path:
 # ---- never stale --------------------------------------------------------------------------------
 
 VOLATILITY = """
+import gc
 import json
 import numpy as np
 import alphaseeker
@@ -145,6 +148,7 @@ def test_namesakes_in_two_folders_do_not_share_a_cache_entry(tiny, cache):
         (tiny / "tiny" / folder / "__init__.py").touch()
         (tiny / "tiny" / folder / "same.py").write_text(CALLEE.replace("2.0", str(factor)))
     script = """
+import gc
 import json
 from tiny.one import same as one
 from tiny.two import same as two
@@ -156,6 +160,7 @@ print(json.dumps([one.scale(1.0), two.scale(1.0)]))
 
 def test_bounds_checks_have_a_cache_of_their_own(tiny, cache):
     script = """
+import gc
 import json
 import numpy as np
 from tiny import _jit
@@ -290,6 +295,7 @@ def test_clear_cache_takes_our_own_folders_only(tiny, cache):
         folder.mkdir(parents=True)
         (folder / "file").touch()
     script = """
+import gc
 import json
 from tiny import _jit
 from tiny.caller import twice
@@ -310,6 +316,7 @@ print(json.dumps([before == kept > 0, stale, both, list(_jit.cache_directory().i
 # ---- without the compiler, and with bounds checks -----------------------------------------------
 
 RECORD = """
+import gc
 import json
 import numpy as np
 from tiny._jit import allocate_record, cache_directory, kernel
@@ -392,3 +399,25 @@ def test_importing_loads_no_heavy_package(script):
 def test_importing_the_errors_does_not_load_the_compiler():
     script = "import alphaseeker, json, sys; print(json.dumps('numba' in sys.modules))"
     assert run_python(script) is False
+
+
+def test_the_collector_is_as_it_was_after_compilations_that_overlap():
+    before = gc.get_threshold()
+    with _jit._patient_collector:
+        with _jit._patient_collector:
+            assert gc.get_threshold() == _jit.COLLECT_AFTER
+        assert gc.get_threshold() == _jit.COLLECT_AFTER
+    assert gc.get_threshold() == before
+
+
+def test_a_part_is_called_from_python_all_the_same():
+    @_jit.part
+    def doubled(value):
+        return 2 * value
+
+    @_jit.kernel
+    def quadrupled(value):
+        return doubled(doubled(value))
+
+    assert doubled(3) == 6
+    assert quadrupled(3) == 12

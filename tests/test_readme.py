@@ -62,6 +62,8 @@ def test_every_command_runs_in_order(folder):
         arguments = shlex.split(line)[1:]
         if arguments[0] == "train":
             arguments += ["--config", "bot.toml"]
+        if arguments[0] == "bench":
+            arguments += ["--ticks", "100"]
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert result.exit_code == 0, (line, result.output)
 

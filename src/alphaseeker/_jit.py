@@ -21,7 +21,8 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from functools import cached_property, lru_cache, wraps
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
@@ -205,15 +206,29 @@ class _PackageCache(FunctionCache):  # type: ignore[misc]
             logger.warning("compiled %s cannot be kept on disk: %r", self._name, error)
 
 
-@contextlib.contextmanager
-def _patient_collector() -> Iterator[None]:
-    """Let Python collect cycles less often."""
-    before = gc.get_threshold()
-    gc.set_threshold(*COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+class _PatientCollector:
+    """Lets Python collect cycles less often while anything is compiled, in whatever threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = gc.get_threshold()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = gc.get_threshold()
+                gc.set_threshold(*COLLECT_AFTER)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                gc.set_threshold(*self._before)
+
+
+_patient_collector = _PatientCollector()
 
 
 def _compiled(function: Any, **flags: Any) -> Any:
@@ -222,7 +237,7 @@ def _compiled(function: Any, **flags: Any) -> Any:
 
     @wraps(compile_now)
     def compile_patiently(signature: Any) -> Any:
-        with _patient_collector():
+        with _patient_collector:
             return compile_now(signature)
 
     dispatcher.compile = compile_patiently

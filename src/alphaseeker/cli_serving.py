@@ -79,7 +79,8 @@ def warmup(
     result: dict[str, Any] = {"compile_s": compile_kernels(), "load_s": None, "backend": None}
     if model is not None:
         begin = perf_counter()
-        engine.load_model(model)
+        with progress(not as_json) as advance:
+            engine.load_model(model, on_progress=advance)
         result["load_s"] = perf_counter() - begin
         result["backend"] = engine.get_performance_stats()["model_info"]["backend"]
     try:

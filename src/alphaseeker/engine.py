@@ -20,7 +20,7 @@ from alphaseeker.inference.explanation import Explanations
 from alphaseeker.inference.health import drift, health, model_info
 from alphaseeker.inference.live import LivePrediction
 from alphaseeker.inference.pool import SessionPool
-from alphaseeker.inference.served_model import serve
+from alphaseeker.inference.served_model import serve, serve_again
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.state_file import read_state, write_state
 from alphaseeker.inference.warm import compile_path
@@ -154,10 +154,10 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         model = self._pool.model.artifact
         return evaluate_source(model, data, self.config, price_col=price_col, custom=self.custom)
 
-    def load_model(self, path: str | Path) -> bool:
+    def load_model(self, path: str | Path, *, on_progress: Progress | None = None) -> bool:
         """Load and verify a model and serve it from the next tick on.
 
-        Everything is compiled here, nothing at the first tick.
+        All is compiled here, nothing at the first tick; ``on_progress`` as in ``train_model``.
 
         Returns
         -------
@@ -171,7 +171,8 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         """
         if not isinstance(path, (str, os.PathLike)):
             raise ModelError(f"path is {path!r}; it must be the path of a model file")
-        model = serve(load_artifact(path), self.config.inference, self.custom)
+        settings = self.config.inference
+        model = serve(load_artifact(path), settings, self.custom, on_progress=on_progress)
         compile_path(model)
         self._pool.serve(model)
         logger.info("model %s serves by %s", path, model.predictor.name)
@@ -373,10 +374,9 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         changed = self.config.override(settings)
         model = self._pool.loaded
         if model is not None and changed.inference != self.config.inference:
-            model = serve(model.artifact, changed.inference, self.custom)
+            model = serve_again(model, self.config.inference, changed.inference, self.custom)
         before = asdict(self.config.risk)
-        risk = {k: v for k, v in asdict(changed.risk).items() if v != before[k]}
-        if risk:
+        if risk := {k: v for k, v in asdict(changed.risk).items() if v != before[k]}:
             self.risk_manager.configure(risk)
         self.config = changed
         self.history = deque(self.history, maxlen=changed.inference.HISTORY_SIZE)

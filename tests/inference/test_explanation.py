@@ -143,10 +143,11 @@ def test_a_symbol_without_a_session_is_refused_and_opens_none(warm):
     engine, frame = warm
     session = engine.session("SIMULATED")
     signal = session.update(*next(quotes(frame)))
+    given = engine.predict(next(dictionaries(frame.iloc[1:])), replay=True)
     for call in (
         lambda: engine.explain(signal),
         lambda: engine.explain(signal, "OTHER"),
-        lambda: engine.explain({"symbol": "OTHER"}),
+        lambda: engine.explain({**given, "symbol": "OTHER"}),
     ):
         with pytest.raises(StateError, match="no live session"):
             call()
@@ -154,18 +155,33 @@ def test_a_symbol_without_a_session_is_refused_and_opens_none(warm):
     assert held == session.statistics.predictions
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_probability_that_is_no_number_is_not_the_same(warm, name):
+    engine, frame = warm
+    signal = engine.predict(next(dictionaries(frame)), replay=True)
+    changed = {**signal, "probabilities": {**signal["probabilities"], name: float("nan")}}
+    with pytest.raises(StateError, match="not at hand any more"):
+        engine.explain(changed)
+
+
 @pytest.mark.parametrize(
     "signal",
     [
         None,
+        [1],
         {},
+        {"symbol": "SIMULATED"},
         {"signal": 1},
         "BUY",
         {"market_data_timestamp": float("nan")},
         {"market_data_timestamp": float("inf")},
+        {"market_data_timestamp": "2024-01-01"},
     ],
 )
 def test_what_is_no_signal_is_refused(warm, signal):
     engine, _ = warm
     with pytest.raises(DataError, match="predict did not return"):
         explain(engine.session("SIMULATED"), signal)
+    for symbol in (None, "SIMULATED", "OTHER"):
+        with pytest.raises(DataError, match="predict did not return"):
+            engine.explain(signal, symbol)

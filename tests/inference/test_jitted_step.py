@@ -1,10 +1,14 @@
 """The whole step inside other people's jitted loops gives what ``Session.update`` gives."""
 
+import dataclasses
+import gc
+import weakref
+
 import numba
 import numpy as np
 import pytest
 
-from alphaseeker.errors import DataError
+from alphaseeker.errors import DataError, StateError
 from alphaseeker.inference import NO_LEVELS, Reason, step
 from alphaseeker.inference.session import Session
 from alphaseeker.market.readers import read_ticks
@@ -91,3 +95,76 @@ def test_a_session_goes_on_after_a_loop(engine, market, ticks):
         replay(other.state, NO_LEVELS, ticks[place : place + 1], np.empty((1, len(COLUMNS))))
     for row in list(quotes(market))[1_500:1_600]:
         assert session.update(*row) == other.update(*row)
+
+
+def test_a_state_outlives_its_session(engine, ticks):
+    answers = np.empty((len(ticks), len(COLUMNS)))
+    model = engine._pool.model
+    expected = answers.copy()
+    replay(Session("SIMULATED", model).state, NO_LEVELS, ticks, expected)
+    states = [Session("SIMULATED", model).state for _ in range(20)]
+    gc.collect()
+    for state in states:
+        replay(state, NO_LEVELS, ticks, answers)
+        assert answers.tobytes() == expected.tobytes()
+
+
+def test_a_session_that_is_gone_leaves_no_memory_behind(engine):
+    session = Session("SIMULATED", engine._pool.model)
+    parts = [weakref.ref(session._records), weakref.ref(session._features), weakref.ref(session)]
+    state = session.state
+    del session
+    assert [part() is not None for part in parts] == [True, True, False]
+    del state
+    assert [part() for part in parts] == [None] * 3
+
+
+def answer_all(session, levels, ticks):
+    answers = np.empty((len(ticks), len(COLUMNS)))
+    replay(session.state, levels, ticks, answers)
+    return answers
+
+
+def test_a_state_takes_up_a_model_that_was_handed_over(engine, ticks):
+    session = Session("SIMULATED", engine._pool.model)
+    other = dataclasses.replace(engine._pool.model, abstain=True)
+    session.hand_over(other)
+    answers = answer_all(session, NO_LEVELS, ticks)
+    assert session.model is other
+    assert (answers[:, 5] == Reason.NO_EDGE).any()
+
+
+def test_custom_features_need_update(engine, ticks):
+    session = Session("SIMULATED", engine._pool.model)
+    session._custom = object()
+    with pytest.raises(StateError, match="which a jitted loop's step does not compute"):
+        session.state  # noqa: B018
+
+
+@pytest.mark.parametrize("spoil", ["none", "few", "nan", "order", "sides"])
+def test_what_update_refuses_is_refused(deep_engine, deep_market, spoil):
+    session = Session("SIMULATED", deep_engine._pool.model)
+    series = read_ticks(deep_market.head(3))[0]
+    ticks, levels = series.ticks.copy(), np.ascontiguousarray(series.depth[0])
+    assert (answer_all(session, levels, ticks[:1])[:, 5] == Reason.WARMING_UP).all()
+    before = session.snapshot()
+    if spoil == "none":
+        levels = NO_LEVELS
+    elif spoil == "few":
+        levels = levels[:2].copy()
+    elif spoil == "nan":
+        levels[1, 0] = np.nan
+    elif spoil == "order":
+        levels[[1, 2]] = levels[[2, 1]]
+    else:
+        ticks["buy_volume"] = np.nan
+    answers = answer_all(session, levels, ticks[1:])
+    assert (answers[:, 5] == Reason.REFUSED).all()
+    assert session.statistics.refused == 2
+    assert session.snapshot() == before
+
+
+def test_a_time_in_seconds_is_refused(engine, ticks):
+    session = Session("SIMULATED", engine._pool.model)
+    ticks["timestamp"] //= 10**9
+    assert (answer_all(session, NO_LEVELS, ticks)[:, 5] == Reason.REFUSED).all()

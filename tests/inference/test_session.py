@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from alphaseeker.errors import DataError, StateError
+from alphaseeker.errors import DataError, ModelError, StateError
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Side
 from ticks import quote, quotes
@@ -249,3 +249,32 @@ def test_depth_is_checked(session):
     session.update(*quote(0), depth=unsorted)
     assert session.statistics.depth_repaired == 1
     assert unsorted[0, 0] == 99.0
+
+
+def test_a_model_that_cannot_be_bound_changes_nothing(session, model, market):
+    rows = list(quotes(market.head(600)))
+    for row in rows[:500]:
+        session.update(*row)
+    before, last = session.snapshot(), session.last_signal
+
+    class Closed:
+        def bind(self, features, scores):
+            raise ModelError("the predictor is closed; load the model again")
+
+    session.hand_over(dataclasses.replace(model, predictor=Closed()))
+    for _ in range(2):
+        with pytest.raises(ModelError, match="is closed"):
+            session.update(*rows[500])
+    assert session.model is model
+    session._next = None
+    assert (session.snapshot(), session.last_signal) == (before, last)
+    other = Session("SIMULATED", model)
+    assert [session.update(*row) for row in rows[500:]] == [other.update(*row) for row in rows][
+        500:
+    ]
+
+
+def test_what_differs_is_named(session, model):
+    settings = dataclasses.replace(model.settings, bucket_s=2.0)
+    assert session.differences(model) == []
+    assert "bucket_ns" in session.differences(dataclasses.replace(model, settings=settings))

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -59,6 +60,60 @@ def test_eight_threads_give_what_one_gives(serving, market, backend):
     assert all(answers == expected for answers in got)
 
 
+HISTORY_IS_CLEARED = """
+import sys, threading, pandas
+from alphaseeker.config import load_config
+from alphaseeker.engine import AlphaSeekerMLEngine
+from ticks import quotes
+
+engine = AlphaSeekerMLEngine(load_config(None, {"TRADE_WITHOUT_EDGE": True}))
+engine.load_model(sys.argv[1])
+rows = list(quotes(pandas.read_parquet(sys.argv[2])))
+session = engine.session("SIMULATED")
+over = threading.Event()
+
+def clear():
+    while not over.is_set():
+        engine.clear_history()
+        session.restore(snapshot)
+
+session.update(*rows[0])
+snapshot = session.snapshot()
+thread = threading.Thread(target=clear)
+thread.start()
+try:
+    for turn in range(6):
+        for row in rows:
+            session.update(row[0] + turn * 10**14, *row[1:])
+finally:
+    over.set()
+    thread.join()
+print("alive")
+"""
+
+
+def test_another_thread_may_clear_the_history(trained, market, tmp_path):
+    frame = tmp_path / "market.parquet"
+    market.head(3_000).to_parquet(frame)
+    assert run_python(HISTORY_IS_CLEARED, trained[0], frame) == "alive"
+
+
+def run_python(script, *arguments):
+    """Return the last line that a script prints in a process of its own."""
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", script, *[str(argument) for argument in arguments]],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
 def answers_of(engine, rows, batch):
     session = engine.session("SIMULATED")
     signals = [tuple(session.update(*row)) for row in rows]
@@ -92,6 +147,32 @@ def test_a_forked_child_answers_as_its_parent(serving, market, backend):
     signals, probabilities = answers_of(engine, rest, batch)
     assert os.read(read, 65_536).decode() == repr((signals[-1], probabilities[-1]))
     os.close(read)
+
+
+def test_a_child_that_was_forked_during_a_tick_goes_on(serving, market):
+    session = serving("forest").session("SIMULATED")
+    row = next(quotes(market))
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with session.lock:
+            held.set()
+            done.wait(LONGEST_S)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        signal.alarm(LONGEST_S)
+        session.update(*row)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert status == 0
 
 
 def spawned(path, backend, queue):
@@ -161,17 +242,4 @@ print(count.names)
 def test_nothing_is_compiled_after_load_model(trained, market, tmp_path, backend):
     frame = tmp_path / "market.parquet"
     market.head(500).to_parquet(frame)
-    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT_COMPILATIONS, str(trained[0]), str(frame), backend],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]),
-        },
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] == "[]"
+    assert run_python(COUNT_COMPILATIONS, trained[0], frame, backend) == "[]"

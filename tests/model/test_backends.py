@@ -26,6 +26,10 @@ def make_wrong(model_text, n_features, num_threads):
     return Wrong(model_text, n_features, num_threads=num_threads)
 
 
+def make_no_room(model_text, n_features, num_threads):
+    raise OSError(28, "No space left on device")
+
+
 def make_nothing(model_text, n_features, num_threads):
     raise ModelError("no compiler was found; install one")
 
@@ -100,3 +104,11 @@ def test_golden_rows_that_differ_are_refused(variant, artifact):
     scores[3, 0] += 1.0
     with pytest.raises(ModelError, match="golden scores in 1 of 200 rows"):
         choose_predictor(variant(golden_scores=scores))
+
+
+def test_a_predictor_that_fails_in_another_way_is_passed_over(artifact, monkeypatch):
+    table = {"full": make_no_room, "lightgbm": backends.PREDICTORS["lightgbm"]}
+    monkeypatch.setattr(backends, "PREDICTORS", table)
+    predictor, passed_over = choose_predictor(artifact)
+    assert predictor.name == "lightgbm"
+    assert "No space left" in passed_over[0]

@@ -1,6 +1,7 @@
 import ctypes
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,15 @@ def test_a_compiler_that_writes_nothing(output):
 def test_a_program_of_another_machine_is_no_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("CC", script(tmp_path / "cc", "\x00\x01 not a program"))
     with pytest.raises(ModelError, match="cannot be run"):
+        find_compiler()
+
+
+def test_without_a_temporary_folder(monkeypatch):
+    def fail(*arguments, **keywords):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", fail)
+    with pytest.raises(ModelError, match=r"needs a temporary folder: No space left .*TMPDIR"):
         find_compiler()
 
 

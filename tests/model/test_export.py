@@ -1,11 +1,15 @@
+import errno
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import lightgbm
 import numpy as np
 import pytest
 
 from alphaseeker.errors import ModelError
+from alphaseeker.model import export
 from alphaseeker.model.artifact import save_artifact
 from alphaseeker.model.decision import allocate_decision, probabilities_of
 from alphaseeker.model.export import export_model
@@ -149,6 +153,45 @@ def test_what_is_there_is_not_overwritten(artifact, tmp_path):
     with pytest.raises(ModelError, match=r"holds model.txt already; remove them or name another"):
         export_model(artifact, "lightgbm", tmp_path)
     assert (tmp_path / "model.txt").read_text() == "mine"
+
+
+def test_what_was_written_before_a_failure_is_removed(artifact, tmp_path, monkeypatch):
+    open_file = Path.open
+
+    def fail(path, *arguments, **keywords):
+        if path.name == "second":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if path.name == "third":
+            with open_file(path, "wb") as file:  # it appears meanwhile
+                file.write(b"another's")
+        return open_file(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", fail)
+    for missing in ("second", "third"):
+        files = {"first": b"1", missing: b"2", "last": b"3"}
+        monkeypatch.setattr(export, "_files_of_c", lambda *_, files=files: files)
+        with pytest.raises(ModelError, match=r"cannot be exported to .*: (No space|File exists)"):
+            export_model(artifact, "c", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["third"]
+    assert (tmp_path / "third").read_bytes() == b"another's"
+
+
+def test_half_a_file_is_removed(artifact, tmp_path, monkeypatch):
+    def files_of(*_):
+        return {"first": b"1", "second": "no bytes"}  # opened, then it fails
+
+    monkeypatch.setattr(export, "_files_of_c", files_of)
+    with pytest.raises(TypeError):
+        export_model(artifact, "c", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("units", "named"), [(["main.c"], "main.c"), (["main.c", "tu0.c", "tu1.c"], "main.c tu*.c")]
+)
+def test_the_command_names_the_units(artifact, units, named):
+    header = export._model_header(artifact, units)
+    assert f" *     cc -O1 -ffp-contract=off example.c {named} -lm -o example\n" in header
 
 
 def test_an_unknown_form_is_refused(artifact, tmp_path):

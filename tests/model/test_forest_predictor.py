@@ -230,3 +230,55 @@ def test_serving_needs_no_lightgbm_and_survives_a_fork():
         env=dict(os.environ),
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_array_is_read_or_written_beyond_its_end(rows, tmp_path):
+    """Every way in, and every way through, with the bounds of all arrays checked."""
+    program = """
+        import sys
+        import numpy as np
+        from numba import njit
+        from numba.core import config
+        from alphaseeker.model.forest_predictor import ForestPredictor
+        from alphaseeker.model.predictor import call_predictor
+        assert config.BOUNDSCHECK
+
+        @njit
+        def step(entry, context, fresh):
+            return call_predictor(entry, (context, fresh))
+
+        rows, single = np.load("rows.npy"), np.empty(3)
+        predictor = ForestPredictor(sys.stdin.read())
+        given = [predictor.predict_matrix(rows), np.empty((len(rows), 3))]
+        for row, out in zip(rows, given[1], strict=True):
+            predictor.predict_row(row, out)
+        for few in (0, 2, 1_000):
+            features, scores = np.zeros(rows.shape[1], np.float32), np.zeros(3)
+            bound = predictor.bind(features, scores)
+            bound._state.record["few_columns"] = bound._state.record["few_crossings"] = few
+            given.append(np.empty((len(rows), 3)))
+            for row, out in zip(rows, given[-1], strict=True):
+                features[:] = row
+                step(bound.entry, bound.context, 0)
+                out[:] = scores
+        np.save("given.npy", given)
+    """
+    np.save(tmp_path / "rows.npy", rows)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        input=MODEL.text,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={
+            **os.environ,
+            "NUMBA_BOUNDSCHECK": "1",
+            "ALPHASEEKER_CACHE_DIR": str(tmp_path / "cache"),
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    wanted = MODEL.scores(rows).tobytes()
+    for scores in np.load(tmp_path / "given.npy"):
+        assert scores.tobytes() == wanted

@@ -210,3 +210,43 @@ def run(program, text):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_in_use_at_exit_is_not_freed_under_its_thread(model_text):
+    program = """
+        import gc, sys, threading
+        import numpy as np
+        from alphaseeker.model import lightgbm_predictor
+        from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
+
+        def note(*_):
+            print("freed", flush=True)
+
+        lightgbm_predictor._library().LGBM_BoosterFree = note
+        lightgbm_predictor._free_config = note
+        text = sys.stdin.read()
+        predictor = LightGBMPredictor(text)
+        del predictor
+        gc.collect()
+        print("exit", flush=True)
+        predict = LightGBMPredictor(text).bind(np.zeros(6, np.float32), np.zeros(3))
+
+        def work():
+            while True:
+                predict()
+
+        threading.Thread(target=work, daemon=True).start()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        input=model_text,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    before, _, after = done.stdout.partition("exit")
+    assert before.split() == ["freed", "freed"]
+    # Of the second predictor the call of its own is freed at once, the rest is in use.
+    assert after.split() == ["freed"]

@@ -1,4 +1,6 @@
+import os
 import re
+import tempfile
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -144,6 +146,15 @@ def test_a_generator_that_fails_is_a_model_error(model_text, monkeypatch):
 
     monkeypatch.setattr(treelite_source, "_write_raw_source", fail)
     with pytest.raises(ModelError, match="cannot write the model as C: out of ink"):
+        generate_source(model_text)
+
+
+def test_without_a_temporary_folder(model_text, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", fail)
+    with pytest.raises(ModelError, match=r"needs a temporary folder: No space left .*TMPDIR"):
         generate_source(model_text)
 
 

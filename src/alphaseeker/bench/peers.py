@@ -15,6 +15,7 @@ import numpy.typing as npt
 from alphaseeker.bench.timing import Contender
 from alphaseeker.errors import ModelError
 from alphaseeker.model.lightgbm_predictor import LightGBMPredictor
+from alphaseeker.model.treelite_source import silence_tl2cgen
 
 __all__ = ["BOOSTER", "SINGLE_ROW_FAST", "TREELITE", "peers_of", "single_row_fast"]
 
@@ -93,12 +94,13 @@ def _treelite(booster: Any, rows: npt.NDArray[np.float32], folder: Path) -> Any:
         Whatever hinders it: a package or a compiler is missing, or it does not take today's NumPy.
     """
     library = folder / "treelite_model.so"
-    # Its log goes to standard output, where a table or JSON is to stand.
+    # What it prints goes to standard output, where a table or JSON is to stand.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tl2cgen
         import treelite
 
+        silence_tl2cgen()
         tl2cgen.DMatrix(rows[:1])  # fails before the compiler is run
         tl2cgen.export_lib(
             treelite.frontend.from_lightgbm(booster),

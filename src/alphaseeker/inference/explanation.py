@@ -56,6 +56,7 @@ class Explanations:
             The symbol has no session, the model was not asked for this signal or no longer
             serves, or the row of features is no longer kept.
         """
+        _given(signal)  # what is no signal has no symbol either
         name = symbol
         if name is None:
             name = signal.get("symbol", "") if isinstance(signal, Mapping) else ""
@@ -117,7 +118,8 @@ def explain(session: Session, signal: Mapping[str, Any] | Signal) -> dict[str, A
     shares = contributions(artifact.model_text, features)
     scores = shares.sum(axis=1)
     probabilities = probabilities_of(allocate_decision(artifact.calibration), scores[np.newaxis])[0]
-    if np.abs(probabilities - given["probabilities"]).max() > SAME_PROBABILITY:
+    # NaN is not the same.
+    if not np.abs(probabilities - given["probabilities"]).max() <= SAME_PROBABILITY:
         raise StateError(
             "the model or the row behind this signal is not at hand any more: a model was loaded "
             "since, or another tick of the same time stamp followed; explain a signal before the "
@@ -149,7 +151,7 @@ def _given(signal: Mapping[str, Any] | Signal) -> dict[str, Any]:
         }
     try:
         return {
-            "timestamp_ns": round(signal["market_data_timestamp"] * NANOSECONDS),
+            "timestamp_ns": round(float(signal["market_data_timestamp"]) * NANOSECONDS),
             "signal_label": str(signal["signal_label"]),
             "side": Side(signal["signal"]).name,
             "filter_reason": signal["filter_reason"],

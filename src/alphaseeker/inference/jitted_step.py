@@ -10,6 +10,8 @@ import numpy.typing as npt
 from alphaseeker._jit import kernel
 from alphaseeker.inference.judgement import REFUSED
 from alphaseeker.inference.session_step import COUNTED, call_session_step
+from alphaseeker.market.depth import is_in_order
+from alphaseeker.market.tick_values import END_NS, FIRST_NS
 
 __all__ = ["Step", "step"]
 
@@ -64,7 +66,7 @@ def step(
         Shape (levels, 4), float64, C-contiguous: depth, best level first, in order;
         ``alphaseeker.inference.NO_LEVELS`` where the model reads none.
     timestamp
-        Nanoseconds UTC.
+        Nanoseconds UTC, a whole number.
     session
         Number of the continuous capture, 0 for the present one.
     bid_price, ask_price, close
@@ -75,14 +77,21 @@ def step(
     Returns
     -------
     Step
-        Where the tick is malformed, HOLD with the reason ``Reason.REFUSED``; the state is as it
-        was.
+        Where the tick is malformed (by the rules of ``Session.update``; depth out of order is not
+        mended here), HOLD with the reason ``Reason.REFUSED``; the state is as it was.
 
     Notes
     -----
     Signals are counted in the session's statistics, but not timed. Models with custom features
     need ``Session.update``.
     """
+    state = states[0]
+    lacks = state.reads_sides == 1 and (buy_volume != buy_volume or sell_volume != sell_volume)
+    if state.depth_levels > 0 and not is_in_order(levels, state.depth_levels):
+        lacks = True
+    if lacks or not FIRST_NS <= timestamp < END_NS:
+        state.counters.refused += 1
+        return Step(0, state.prior[2], state.prior[1], state.prior[0], 0.0, REFUSED, False)
     arguments = (
         states,
         levels,
@@ -99,11 +108,10 @@ def step(
         buy_volume,
         sell_volume,
     )
-    verdict = call_session_step(states[0].step, arguments)
-    last = states[0].last
+    verdict = call_session_step(state.step, arguments)
     if verdict < 0:
-        prior = states[0].prior
-        return Step(0, prior[2], prior[1], prior[0], 0.0, REFUSED, False)
+        return Step(0, state.prior[2], state.prior[1], state.prior[0], 0.0, REFUSED, False)
+    last = state.last
     probabilities = last.probabilities
     return Step(
         last.side,

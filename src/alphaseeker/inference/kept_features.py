@@ -21,7 +21,7 @@ class KeptFeatures:
     Parameters
     ----------
     state
-        One-element array of ``session_state.SESSION``; it is pointed to the ring, emptied.
+        One-element array of ``session_state.SESSION``.
     width
         Columns of the model.
     """
@@ -30,9 +30,13 @@ class KeptFeatures:
         self._state = state
         self._rows = np.full((EXPLAINABLE, width), np.nan, dtype=np.float32)
         self._stamps = np.zeros(EXPLAINABLE, dtype=np.int64)
-        state["kept_features"] = self._rows.ctypes.data
-        state["kept_stamps"] = self._stamps.ctypes.data
-        state["kept"] = 0
+        self.parts = (self._rows, self._stamps)
+
+    def begin(self) -> None:
+        """Point the state to this ring, which is empty."""
+        self._state["kept"] = 0
+        self._state["kept_features"] = self._rows.ctypes.data
+        self._state["kept_stamps"] = self._stamps.ctypes.data
 
     def at(self, timestamp_ns: int) -> npt.NDArray[np.float32]:
         """Return a copy of the row nearest to a time stamp, within a microsecond.

@@ -72,13 +72,16 @@ class LivePrediction:
             depth = levels_in(market_data, model.depth_levels)
             capture = session.captures.number(market_data.get("session"))
             values = tick.values
+            mended = False
             if depth is not None or session.lacks(values[6], values[7]):
-                session.take_levels(depth, values)
+                mended = session.take_levels(depth, values)
         except DataError:
             session.statistics.count_refused()
             raise
         before = session.answers
         signal = session.step(start, tick.timestamp, capture, values)
+        if mended:
+            session.statistics.count_repaired()
         if market_data.get("timestamp") is not None and tick.kind is not None:
             session.note_time(tick.timestamp, tick.kind)
         if not replay and age > self.config.inference.MAX_AGE_S:

@@ -100,10 +100,15 @@ class SessionPool:
         """Serve ``model`` from the next tick on; log the symbols that must warm up again."""
         with self._lock:
             self._model = model
-            lost = [s.symbol for s in self._sessions.values() if not s.hand_over(model)]
-        for symbol in lost:
-            logger.warning(
-                "%r must warm up again: the new model was fitted otherwise (bucket length, tick "
-                "size, micro-price table, depth, aggressor's side) or reads other custom features",
-                symbol,
-            )
+            lost = {s.symbol: s.differences(model) for s in self._sessions.values()}
+            for session in self._sessions.values():
+                session.hand_over(model)
+        for symbol, fields in lost.items():
+            if fields:
+                logger.warning(
+                    "%r must warm up again, %.0f s of history: the new model has other %s; "
+                    "warm_up(history) shortens it",
+                    symbol,
+                    model.needed_buckets * model.settings.bucket_s,
+                    ", ".join(fields),
+                )

@@ -75,10 +75,11 @@ def run_rows(session: Session, series: TickSeries) -> RowSignals:
     lacks depth or the aggressor's side is taken as in training.
     """
     session.adopt()
-    pieces = [
-        _run_chunk(session, series, start, min(start + CHUNK_ROWS, len(series)))
-        for start in range(0, max(len(series), 1), CHUNK_ROWS)
-    ]
+    with session.lock:
+        pieces = [
+            _run_chunk(session, series, start, min(start + CHUNK_ROWS, len(series)))
+            for start in range(0, max(len(series), 1), CHUNK_ROWS)
+        ]
     return RowSignals(
         **{
             name: np.concatenate([getattr(piece, name) for piece in pieces])
@@ -121,7 +122,7 @@ def _run_with_custom(session: Session, series: TickSeries, start: int, end: int)
     """Do the same in three passes: features, custom features, model."""
     model = session.model
     records, vector = session.records
-    ticks = _named(series.ticks[start:end], int(session.state["capture"][0]))
+    ticks = _named(series.ticks[start:end], session.capture)
     count = end - start
     values = np.empty((count, len(model.columns)), dtype=np.float32)
     verdicts = np.empty(count, dtype=np.int8)

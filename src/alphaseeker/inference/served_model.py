@@ -20,12 +20,14 @@ from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
 from alphaseeker.features.layout import NO_LEVELS
 from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.settings import settings_from_plain
+from alphaseeker.inference.session_state import check_compiler
 from alphaseeker.model.artifact import ModelArtifact
-from alphaseeker.model.backends import choose_predictor
+from alphaseeker.model.backends import choose_predictor, compile_ahead
+from alphaseeker.model.compiler import Progress
 from alphaseeker.model.decision import allocate_decision
 from alphaseeker.model.predictor import Predictor
 
-__all__ = ["ServedModel", "serve"]
+__all__ = ["ServedModel", "serve", "serve_again"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +95,35 @@ class ServedModel:
 
 
 def serve(
-    artifact: ModelArtifact, config: InferenceConfig, custom: Sequence[CustomFeature] = ()
+    artifact: ModelArtifact,
+    config: InferenceConfig,
+    custom: Sequence[CustomFeature] = (),
+    *,
+    proven: tuple[Predictor, Sequence[str]] | None = None,
+    on_progress: Progress | None = None,
 ) -> ServedModel:
     """Verify ``artifact`` against this engine's features and make it ready.
 
-    ``custom`` holds the custom features at hand; the model may need some of them.
+    Parameters
+    ----------
+    artifact, config
+        The model, and how it is to be served.
+    custom
+        The custom features at hand; the model may need some of them.
+    proven
+        A predictor that serves this model already, and what was said of the others.
+    on_progress
+        Called with a stage, steps done and steps in all while a library is compiled.
 
     Raises
     ------
+    StateError
+        NUMBA_DISABLE_JIT is set: predictors and sessions are compiled code.
     ModelError
         A feature is unknown here, not registered or means something else, the settings are
         damaged, or no predictor reproduces the golden scores.
     """
+    check_compiler()
     fitted = settings_from_plain(artifact.settings, custom)
     own = fitted.custom_columns
     known = {feature.name for feature in (*FEATURES, *own)}
@@ -123,7 +142,9 @@ def serve(
     calibration = dict(artifact.calibration)
     if not isinstance(config.MIN_CONFIDENCE, str):
         calibration["min_confidence"] = float(config.MIN_CONFIDENCE)
-    predictor, passed_over = choose_predictor(
+    if proven is None and on_progress is not None:
+        compile_ahead(artifact.model_text, backend=config.BACKEND, on_progress=on_progress)
+    predictor, passed_over = proven or choose_predictor(
         artifact, backend=config.BACKEND, num_threads=config.NUM_THREADS
     )
     no_edge = artifact.metrics.get("verdict") == "no edge"
@@ -145,6 +166,21 @@ def serve(
         reads_sides=settings.aggressor,
         abstain=no_edge and not config.TRADE_WITHOUT_EDGE,
     )
+
+
+def serve_again(
+    model: ServedModel,
+    before: InferenceConfig,
+    after: InferenceConfig,
+    custom: Sequence[CustomFeature] = (),
+) -> ServedModel:
+    """Return the same model under other settings; raises as ``serve`` does.
+
+    Its predictor stays where nothing was set that it depends on.
+    """
+    same = (before.BACKEND, before.NUM_THREADS) == (after.BACKEND, after.NUM_THREADS)
+    proven = (model.predictor, model.passed_over) if same else None
+    return serve(model.artifact, after, custom, proven=proven)
 
 
 def _settings(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker.errors import StateError
 from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.snapshot import SETTINGS, restore_record, snapshot_record
 from alphaseeker.inference.served_model import ServedModel
@@ -35,7 +36,9 @@ class Session(SessionMemory):
     """The stream of one symbol.
 
     Sessions are independent of one another: give each thread its own. Other threads may hand a
-    session a new model at any time; it is taken up between two ticks.
+    session a new model, reset it or take a snapshot of it at any time, which then is done between
+    two ticks.
+    A jitted loop of the user's own over ``state`` is for its thread alone.
 
     Parameters
     ----------
@@ -134,10 +137,14 @@ class Session(SessionMemory):
             buy_volume,
             sell_volume,
         )
+        mended = False
         if depth is not None or self.lacks(buy_volume, sell_volume):
-            self.take_levels(depth, values)
+            mended = self.take_levels(depth, values)
         capture = 0 if session is None else self.captures.number(session)
-        return self.step(start, timestamp, capture, values)
+        signal = self.step(start, timestamp, capture, values)
+        if mended:
+            self.statistics.count_repaired()
+        return signal
 
     def lacks(self, buy_volume: float, sell_volume: float) -> bool:
         """Return whether a tick without depth may lack what the model reads: then it is checked."""
@@ -145,8 +152,13 @@ class Session(SessionMemory):
             return True
         return self._reads_sides and (buy_volume != buy_volume or sell_volume != sell_volume)
 
-    def take_levels(self, depth: Any, values: tuple[float, ...]) -> None:
+    def take_levels(self, depth: Any, values: tuple[float, ...]) -> bool:
         """Check what a tick brings of depth and sides, and lay the depth ready for ``step``.
+
+        Returns
+        -------
+        bool
+            The depth was mended.
 
         Raises
         ------
@@ -160,8 +172,7 @@ class Session(SessionMemory):
             self._state["level_count"] = self._level_count = count
         if count > 0:
             self._levels[:count] = levels
-        if mended:
-            self.statistics.count_repaired()
+        return mended
 
     def stamp(self) -> int:
         """Return the present moment, in ns, on the clock of the stream's own time stamps."""
@@ -179,10 +190,12 @@ class Session(SessionMemory):
             in the tick's order.
         """
         if self._custom is not None:
-            return self._step_with_custom(start, timestamp, capture, values)
-        verdict, side, reason, ready, p_buy, p_hold, p_sell, confidence = self._answer_tick(
-            self._address, start, timestamp, capture, *values
-        )
+            with self.lock:
+                return self._step_with_custom(start, timestamp, capture, values)
+        with self.lock:
+            verdict, side, reason, ready, p_buy, p_hold, p_sell, confidence = self._answer_tick(
+                self._address, start, timestamp, capture, *values
+            )
         if verdict < 0:
             raise refusal(verdict, timestamp, values)
         if verdict == REPEATED:
@@ -215,6 +228,26 @@ class Session(SessionMemory):
             raise refusal(verdict, timestamp, values)
         return self._answer()
 
+    @property
+    def state(self) -> npt.NDArray[Any]:
+        """The session's record, for ``alphaseeker.inference.step``; see ``session_state``.
+
+        A model that was handed over is taken up first.
+
+        Raises
+        ------
+        StateError
+            The model has custom features: they are computed around the step, in ``update``.
+        """
+        self.adopt()
+        if self._custom is not None:
+            names = ", ".join(column.name for column in self.model.custom)
+            raise StateError(
+                f"the model reads custom features ({names}), which a jitted loop's step does not "
+                "compute; call update() for every tick, or train without them"
+            )
+        return self._state
+
     def note_time(self, timestamp: int, kind: str) -> None:
         """Remember the form of a tick's time stamp, and how its clock stands to this one's."""
         self.timestamp_kind = kind
@@ -231,8 +264,9 @@ class Session(SessionMemory):
 
     def reset(self) -> None:
         """Forget the stream and the counters; the model stays."""
-        self._begin()
-        self.statistics.clear()
+        with self.lock:
+            self._begin()
+            self.statistics.clear()
 
     def forget_scores(self) -> None:
         """Ask the model anew at the next tick, whatever it said before."""
@@ -244,28 +278,39 @@ class Session(SessionMemory):
         It stays where bucket length and all that was fitted for the symbol are the same: then
         every column is what it would have been. Any thread may call this.
         """
+        fits = not self.differences(model)
         self._next = model
-        return self._fits(model)
+        return fits
 
-    def _fits(self, model: ServedModel) -> bool:
+    def differences(self, model: ServedModel) -> list[str]:
+        """Return what the stream's state rests on and ``model`` has otherwise; empty: it stays."""
         if not {*model.custom} <= {*self.model.custom}:
-            return False
+            return ["custom features"]
         if model.settings == self.model.settings:
-            return True
+            return []
         wanted = allocate_session(model.settings, self.symbol)
-        return all(
-            self._records[part][field].tobytes() == wanted[part][field].tobytes()
+        return [
+            field
             for part, field in FITTED_FIELDS
-        )
+            if self._records[part][field].tobytes() != wanted[part][field].tobytes()
+        ]
 
     def adopt(self) -> None:
         """Take up the model that was handed over, if one was."""
         if self._next is None:
             return
-        model, self._next = self._next, None
-        fits = self._fits(model)
+        with self.lock:
+            self._adopt()
+
+    def _adopt(self) -> None:
+        model = self._next
+        if model is None:
+            return
+        fits = not self.differences(model)
         last = self.last_signal
         self._use(model)
+        if self._next is model:  # else there is a newer one, for the next tick
+            self._next = None
         if not fits:
             self._begin()
             return
@@ -278,9 +323,9 @@ class Session(SessionMemory):
 
     def snapshot(self) -> bytes:
         """Return the state of the stream as bytes; see ``restore``."""
-        capture = int(self._state["capture"][0])
-        record = snapshot_record(self._records, capture, self._custom)
-        return with_answer(record, self.timestamp_kind, self.last_signal)
+        with self.lock:
+            record = snapshot_record(self._records, self.capture, self._custom)
+            return with_answer(record, self.timestamp_kind, self.last_signal)
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a stream where ``snapshot`` left it: later signals have the same bits.
@@ -292,7 +337,8 @@ class Session(SessionMemory):
             as it was.
         """
         record, kind, last = without_answer(snapshot)
-        self.adopt()
-        restore_record(record, self._records, self._custom)
-        self.timestamp_kind = kind
-        self.resume(last)
+        with self.lock:
+            self.adopt()
+            restore_record(record, self._records, self._custom)
+            self.timestamp_kind = kind
+            self.resume(last)

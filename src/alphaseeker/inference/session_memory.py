@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -15,10 +18,17 @@ from alphaseeker.features.stream import copy_features
 from alphaseeker.inference.kept_features import KeptFeatures
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session_calls import ANSWER_TICK
-from alphaseeker.inference.session_state import SESSION, allocate_state, place_of, words_of
+from alphaseeker.inference.session_state import (
+    SESSION,
+    allocate_state,
+    keep_alive,
+    place_of,
+    words_of,
+)
 from alphaseeker.inference.session_step import SESSION_STEP
 from alphaseeker.inference.signal import REASONS, SIDES, Signal
 from alphaseeker.inference.statistics import SessionStatistics
+from alphaseeker.model.decision import N_CLASSES
 
 __all__ = ["SessionMemory"]
 
@@ -26,6 +36,18 @@ NAN = math.nan
 SEEN = place_of(SESSION, "seen")
 ANSWERS = place_of(SESSION, "answers")
 CUMULATIVE = place_of(RECORD, "gate", "cumulative_volume")
+
+
+_sessions: weakref.WeakSet[SessionMemory] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child, where the threads that held a lock are not, begin with fresh ones."""
+    for session in _sessions:
+        session.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 class SessionMemory:
@@ -43,6 +65,9 @@ class SessionMemory:
 
     def __init__(self, symbol: str, model: ServedModel, *, caching: bool = True) -> None:
         self.symbol = symbol
+        # Held while a kernel is at work, and by whoever changes what it works on.
+        self.lock = threading.RLock()
+        _sessions.add(self)
         self._state = allocate_state()
         self._state["step"] = SESSION_STEP.address
         self._words = words_of(self._state)
@@ -52,17 +77,18 @@ class SessionMemory:
         self._answer_tick = ANSWER_TICK.python
         self.statistics = SessionStatistics(self._state)
         self.caching = caching
+        self._records = allocate_session(model.settings, symbol)
+        self._record_words = words_of(self._records)
+        self._vector = feature_vector(self._records)
+        self._state["records"] = self._records.ctypes.data
+        self._state["vector"] = self._vector.ctypes.data
         self._use(model)
         self._begin()
 
     def _begin(self) -> None:
-        """Start the stream from nothing."""
-        state = self._state
-        self._records = allocate_session(self.model.settings, self.symbol)
-        self._record_words = words_of(self._records)
-        self._vector = feature_vector(self._records)
-        state["records"] = self._records.ctypes.data
-        state["vector"] = self._vector.ctypes.data
+        """Start the stream from nothing, in the record that is there."""
+        fresh = allocate_session(self.model.settings, self.symbol)
+        self._records.view(np.uint8)[:] = fresh.view(np.uint8)
         self._custom = self._fresh_custom()
         self.timestamp_kind: str | None = None
         self._clock_offset = 0
@@ -72,24 +98,32 @@ class SessionMemory:
         return custom_runner(self.model.artifact.feature_names, self.model.settings)
 
     def _use(self, model: ServedModel) -> None:
-        """Serve ``model``; the stream is left as it is."""
+        """Serve ``model``; the stream is left as it is. Where it cannot, nothing is changed."""
+        width = len(model.columns)
+        columns = np.ascontiguousarray(model.columns)
+        features = np.full(width, NAN, dtype=np.float32)
+        scores = np.zeros(N_CLASSES)
+        bound = model.predictor.bind(features, scores)
+        kept = KeptFeatures(self._state, width)
+
+        keep_alive(self._state, self._records, columns, features, scores, bound, *kept.parts)
         self.model = model
         self._reads_depth = model.depth_levels > 0
         self._reads_sides = model.reads_sides
-        state = self._state
-        width = len(model.columns)
-        self._columns = np.ascontiguousarray(model.columns)
-        self._features = np.full(width, NAN, dtype=np.float32)
-        self._features_view = self._features.view()
+        self._columns, self._features, self._kept = columns, features, kept
+        self._features_view = features.view()
         self._features_view.flags.writeable = False
-        self._kept = KeptFeatures(state, width)
-        self._bound = model.predictor.bind(self._features, state["scores"][0])
-        state["columns"] = self._columns.ctypes.data
-        state["features"] = self._features.ctypes.data
-        state["predict"] = self._bound.entry
-        state["context"] = self._bound.context
+        state = self._state
+        kept.begin()
+        state["columns"] = columns.ctypes.data
+        state["features"] = features.ctypes.data
+        state["scores"] = scores.ctypes.data
+        state["predict"] = bound.entry
+        state["context"] = bound.context
         state["width"] = width
         state["needed"] = model.needed_buckets
+        state["depth_levels"] = model.depth_levels
+        state["reads_sides"] = model.reads_sides
         state["abstain"] = model.abstain
         state["decision"] = model.decision
         state["prior"] = model.artifact.class_prior
@@ -161,9 +195,9 @@ class SessionMemory:
         return self._words[ANSWERS]
 
     @property
-    def state(self) -> npt.NDArray[Any]:
-        """The session's record, for ``alphaseeker.inference.step``; see ``session_state``."""
-        return self._state
+    def capture(self) -> int:
+        """Number of the present continuous capture."""
+        return int(self._state["capture"][0])
 
     @property
     def records(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:

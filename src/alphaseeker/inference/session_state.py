@@ -15,14 +15,22 @@ import numpy as np
 import numpy.typing as npt
 from numba.core import config as numba_config
 
-from alphaseeker._jit import allocate_record
 from alphaseeker.errors import StateError
 from alphaseeker.inference.latency import HISTOGRAMS, clear_histograms
 from alphaseeker.inference.signal import Reason
 from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.model.decision import DECISION, N_CLASSES
 
-__all__ = ["EXPLAINABLE", "SESSION", "allocate_state", "clear_counters", "place_of", "words_of"]
+__all__ = [
+    "EXPLAINABLE",
+    "SESSION",
+    "allocate_state",
+    "check_compiler",
+    "clear_counters",
+    "keep_alive",
+    "place_of",
+    "words_of",
+]
 
 WORD_BYTES = 8
 EXPLAINABLE = 64  # latest predictions whose features are kept
@@ -62,12 +70,15 @@ SESSION = np.dtype(
         ("features", np.int64),
         ("predict", np.int64),
         ("context", np.int64),
+        ("scores", np.int64),
         ("kept_features", np.int64),
         ("kept_stamps", np.int64),
         ("clock", np.int64),
         # the model
         ("width", np.int64),  # columns
         ("needed", np.int64),  # whole buckets of history before a signal may act
+        ("depth_levels", np.int64),  # that every tick must bring
+        ("reads_sides", np.int64),
         ("abstain", np.int64),
         ("decision", DECISION),
         ("prior", np.float64, (N_CLASSES,)),
@@ -80,7 +91,6 @@ SESSION = np.dtype(
         ("kept", np.int64),  # predictions whose features were kept
         ("changed", np.int64),
         ("verdict", np.int64),
-        ("scores", np.float64, (N_CLASSES,)),
         ("last", ANSWER),
         ("level_count", np.int64),
         ("levels", np.float64, (MAX_LEVELS, 4)),  # of the present tick
@@ -102,20 +112,41 @@ def _clock() -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
+class _Memory(ctypes.c_char * SESSION.itemsize):  # type: ignore[misc]
+    """The memory of a state, which keeps alive what the state's addresses lead to."""
+
+    kept: tuple[Any, ...] = ()
+
+
+def keep_alive(state: npt.NDArray[Any], *parts: Any) -> None:
+    """Let a state from ``allocate_state`` hold ``parts`` in the place of those it held.
+
+    A user's jitted loop may outlive the session that it took the state from. No part may hold the
+    state: arrays are no business of Python's collector of cycles.
+    """
+    cast(_Memory, state.base).kept = parts
+
+
+def check_compiler() -> None:
+    """Raise ``StateError`` where the compiler is switched off: nothing is served without it."""
+    if numba_config.DISABLE_JIT:
+        raise StateError(
+            "NUMBA_DISABLE_JIT is set, and models are served by compiled code only; unset it, or "
+            "use FeatureStream to look into the features"
+        )
+
+
 def allocate_state() -> npt.NDArray[Any]:
     """Return a fresh one-element array of ``SESSION``.
 
     Raises
     ------
     StateError
-        The compiler is switched off: a session cannot run without it.
+        See ``check_compiler``.
     """
-    if numba_config.DISABLE_JIT:
-        raise StateError(
-            "NUMBA_DISABLE_JIT is set, and sessions run compiled code only; unset it, or use "
-            "FeatureStream to look into the features"
-        )
-    state = allocate_record(SESSION)
+    check_compiler()
+    memory = _Memory()
+    state: npt.NDArray[Any] = np.frombuffer(cast(Any, memory), dtype=SESSION)
     state["clock"] = _clock()
     clear_counters(state)
     return state

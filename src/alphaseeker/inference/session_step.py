@@ -6,6 +6,7 @@ loops: all three give the same bits.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ SILENT, COUNTED, TIMED = 0, 1, 2
 # while there are few, then those of one in sixteen; the total always is.
 TIMED_WHOLLY = 1024
 TIMED_ONE_IN = 16
-MONOTONIC = 1  # of clock_gettime: the clock of time.perf_counter_ns
+MONOTONIC = time.CLOCK_MONOTONIC  # of clock_gettime: the clock of time.perf_counter_ns
 NANOSECONDS = 1_000_000_000
 
 _read_clock = foreign(types.int32, types.int32, types.int64)
@@ -72,6 +73,8 @@ def _gather(state: Any, vector: npt.NDArray[np.float32]) -> None:
                 features[j] = value
                 changed = 1
     state.changed = changed
+    if changed == 1:
+        state.scored = 0
 
 
 @inlined
@@ -133,7 +136,7 @@ def _keep(state: Any, timestamp: int) -> None:
 @part
 def _ask(state: Any, timestamp: int) -> int:
     """Bring the scores up to date; return 1 where those that stood were good."""
-    if state.changed == 1:
+    if state.changed == 1:  # a custom column, beside those that the step has seen to
         state.scored = 0
     hit = 1
     if state.caching == 0 or state.scored == 0:
@@ -153,7 +156,7 @@ def _answer(state: Any, timestamp: int) -> None:
     answer.ready = 1 if state.seen >= state.needed else 0
     side, reason, asked = judgement_step(
         state.decision,
-        state.scores,
+        carray(pointer(state.scores), (N_CLASSES,), np.float64),
         answer.probabilities,
         state.verdict,
         state.seen,
@@ -208,7 +211,7 @@ def decide(state: Any, timestamp: int, mode: int, start: int, begun: int, taken:
     _answer(state, timestamp)
     if mode > SILENT:
         _count(state, hit)
-    if mode == TIMED:
+    if mode == TIMED and state.clock != 0:
         end = _now(state)
         if begun > 0:
             spent = (begun - start, taken - begun, scored - taken, end - scored)

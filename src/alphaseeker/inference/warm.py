@@ -13,9 +13,10 @@ from alphaseeker.features.block import FeatureSettings
 from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
-from alphaseeker.market.depth import MAX_LEVELS
+from alphaseeker.market.depth import MAX_LEVELS, repair_depth_series
 from alphaseeker.market.schema import TICK, TickSeries
 from alphaseeker.model.artifact import ModelArtifact
+from alphaseeker.model.backends import compile_predictors
 from alphaseeker.model.decision import allocate_decision
 from alphaseeker.model.predictor import BoundPredictor, row_entry
 from alphaseeker.risk.manager import RiskManager
@@ -87,6 +88,7 @@ def compile_path(model: ServedModel) -> None:
         stamp = NOON_NS + (2 + second) * SECOND_NS
         ticks[second] = (stamp, *QUOTE, *SIDES, 0)
     depth = np.stack([LEVELS, LEVELS])
+    repair_depth_series(depth)
     run_rows(session, TickSeries(symbol="", ticks=ticks, rows=np.arange(2), depth=depth))
     market = {
         "bid_price": QUOTE[0],
@@ -102,6 +104,7 @@ def compile_path(model: ServedModel) -> None:
 def compile_kernels() -> float:
     """Compile, or load from the cache, every kernel of the live path; return the seconds taken."""
     start = perf_counter()
+    compile_predictors()
     artifact = ModelArtifact(
         model_text="",
         feature_names=NAMES,

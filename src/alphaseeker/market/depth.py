@@ -71,6 +71,22 @@ def _repair_side(levels: npt.NDArray[np.float64], price_column: int | np.int64, 
     return repaired
 
 
+@part
+def is_in_order(levels: npt.NDArray[np.float64], needed: int) -> bool:
+    """Say whether the first ``needed`` levels are priced on both sides, the best ones first."""
+    if levels.shape[0] < needed:
+        return False
+    for level in range(needed):
+        bid, ask = levels[level, 0], levels[level, 2]
+        if not (0.0 < bid < math.inf and 0.0 < ask < math.inf):
+            return False
+        if not (0.0 <= levels[level, 1] < math.inf and 0.0 <= levels[level, 3] < math.inf):
+            return False
+        if level > 0 and not (bid < levels[level - 1, 0] and ask > levels[level - 1, 2]):
+            return False
+    return True
+
+
 @kernel
 def repair_depth(levels: npt.NDArray[np.float64]) -> int:
     """Sort one snapshot in place, best level first; of a duplicated price the last one stays.

@@ -19,7 +19,9 @@ from alphaseeker.market.timestamps import (
 
 __all__ = [
     "ALLOWED",
+    "END_NS",
     "FIELDS",
+    "FIRST_NS",
     "OPTIONAL_FIELDS",
     "number",
     "numbers",
@@ -42,7 +44,7 @@ ALLOWED = {
 }
 # In the order of the gate's negative verdicts.
 FIELD_OF_REFUSAL = ("timestamp", *FIELDS, *OPTIONAL_FIELDS)
-_FIRST_NS, _END_NS = FIRST_S * PER_SECOND["ns"], END_S * PER_SECOND["ns"]
+FIRST_NS, END_NS = FIRST_S * PER_SECOND["ns"], END_S * PER_SECOND["ns"]
 _NANOSECONDS = f"an integer of nanoseconds since 1970-01-01 UTC ({SPAN})"
 
 
@@ -91,7 +93,7 @@ def whole_nanoseconds(value: Any) -> int:
     DataError
         Not an integer, or no date that is read: most likely in another unit.
     """
-    if type(value) is int and _FIRST_NS <= value < _END_NS:
+    if type(value) is int and FIRST_NS <= value < END_NS:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise DataError(
@@ -100,7 +102,7 @@ def whole_nanoseconds(value: Any) -> int:
             "unit"
         )
     whole = int(value)
-    if _FIRST_NS <= whole < _END_NS:
+    if FIRST_NS <= whole < END_NS:
         return whole
     unit = unit_of(whole)
     if unit is None:

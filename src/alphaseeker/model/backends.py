@@ -10,7 +10,7 @@ from alphaseeker.model.compiler import Progress
 from alphaseeker.model.golden import time_in_turn, verify_golden
 from alphaseeker.model.predictor import Predictor
 
-__all__ = ["PREDICTORS", "choose_predictor", "compile_ahead"]
+__all__ = ["PREDICTORS", "choose_predictor", "compile_ahead", "compile_predictors"]
 
 
 def _forest(model_text: str, n_features: int, num_threads: int) -> Predictor:
@@ -82,7 +82,7 @@ def choose_predictor(
                 artifact.model_text, len(artifact.feature_names), num_threads
             )
             verify_golden(predictor, artifact.golden_features, artifact.golden_scores)
-        except ModelError as error:
+        except (ModelError, OSError, MemoryError) as error:
             if predictor is not None:
                 predictor.close()
             passed_over.append(f"{name}: {error}")
@@ -101,6 +101,16 @@ def choose_predictor(
         )
         slower.close()
     return fastest, passed_over
+
+
+def compile_predictors() -> None:
+    """Compile, or load from the cache, what every predictor asks for a row with."""
+    from alphaseeker.model.forest_step import FOREST_ENTRY
+    from alphaseeker.model.lightgbm_predictor import LIGHTGBM_ENTRY
+    from alphaseeker.model.treelite_predictor import TREELITE_ENTRY
+
+    for entry in (FOREST_ENTRY, LIGHTGBM_ENTRY, TREELITE_ENTRY):
+        entry.address  # noqa: B018
 
 
 def compile_ahead(

@@ -94,7 +94,8 @@ def find_compiler() -> Compiler:
     Raises
     ------
     ModelError
-        There is none, CC cannot be read, or the compiler does not tell its version.
+        There is none, CC cannot be read, the compiler does not tell its version, or there is no
+        temporary folder for what it says.
     """
     named = os.environ.get("CC", "").strip()
     if named:
@@ -116,12 +117,18 @@ def find_compiler() -> Compiler:
 
 
 def _asked(command: tuple[str, ...]) -> Compiler:
-    with tempfile.TemporaryDirectory(prefix="alphaseeker-") as folder:
-        log = Path(folder) / "version.log"
-        jobs = _Jobs(_VERSION_TIMEOUT_S, Path(folder))
-        with jobs:
-            jobs.run([*command, "--version"], log)
-        said = log.read_text(errors="replace").strip()
+    try:
+        with tempfile.TemporaryDirectory(prefix="alphaseeker-") as folder:
+            log = Path(folder) / "version.log"
+            jobs = _Jobs(_VERSION_TIMEOUT_S, Path(folder))
+            with jobs:
+                jobs.run([*command, "--version"], log)
+            said = log.read_text(errors="replace").strip()
+    except OSError as error:
+        raise ModelError(
+            f"the C compiler {command[0]} needs a temporary folder: {error.strerror or error}; make"
+            " room there, or name another in TMPDIR"
+        ) from error
     if not said:
         raise ModelError(f"the C compiler {command[0]} does not tell its version; name one in CC")
     return Compiler(command, said)

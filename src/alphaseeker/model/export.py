@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _INTRODUCTION = """\
  *
  * or, without the library, with the units compiled in:
  *
- *     cc -O1 -ffp-contract=off {example} main.c {glob} -lm -o example
+ *     cc -O1 -ffp-contract=off {example} {units} -lm -o example
  *
  * Never with -ffast-math: it takes NAN for a number.
  *
@@ -139,7 +140,7 @@ def _model_header(artifact: ModelArtifact, units: list[str]) -> str:
         "bias": ", ".join(repr(float(value)) for value in calibration["bias"]),
         "min_confidence": repr(float(calibration["min_confidence"])),
         "example": "example.c",
-        "glob": "tu*.c" if len(units) > 1 else "",
+        "units": "main.c tu*.c" if len(units) > 1 else "main.c",
     }
     top, bottom = _INTRODUCTION.format(**values), _FUNCTIONS.format(**values)
     return f'{top}\n#include "{HEADER}"\n{bottom}'
@@ -155,6 +156,22 @@ def _files_of_c(artifact: ModelArtifact, on_progress: Progress | None) -> dict[s
         "example.c": _EXAMPLE.encode(),
         f"libmodel{library_suffix()}": library.read_bytes(),
     }
+
+
+def _write_all(target: Path, files: dict[str, bytes]) -> None:
+    """Write all files, or none: those written before a failure are removed."""
+    written: list[Path] = []
+    try:
+        for name, content in files.items():
+            # A file that appeared meanwhile is not overwritten either.
+            with (target / name).open("xb") as file:
+                written.append(target / name)
+                file.write(content)
+    except BaseException:
+        for path in written:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
 
 
 def export_model(
@@ -188,7 +205,7 @@ def export_model(
     ------
     ModelError
         The format is unknown, the model cannot be written or compiled, or a file is there already
-        or cannot be written.
+        or cannot be written: then none of the files is left.
     """
     if to not in FORMATS:
         raise ModelError(f"a model cannot be exported to {to!r}; it must be {' or '.join(FORMATS)}")
@@ -205,10 +222,7 @@ def export_model(
             raise ModelError(
                 f"{target} holds {', '.join(there)} already; remove them or name another folder"
             )
-        for name, content in files.items():
-            # A file that appeared meanwhile is not overwritten either.
-            with (target / name).open("xb") as file:
-                file.write(content)
+        _write_all(target, files)
     except OSError as error:
         raise ModelError(
             f"the model cannot be exported to {target}: {error.strerror or error}"

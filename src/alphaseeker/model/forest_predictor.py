@@ -55,19 +55,21 @@ class _State:
             "high": np.where(used, BELOW_ALL, ABOVE_ALL).astype(np.int32),
             "position": table.starts[:-1].copy(),
             "changed": np.zeros(k + 7, np.uint8),  # read by the word
-            "queue": np.zeros(k + 1, np.uint32),  # of lists, one item is written ahead
+            "queue": np.zeros(k + 1, np.uint32),  # one item is written ahead
             "ranges": np.zeros((k, 2), np.uint32),
             "place": np.zeros(n, np.uint8),
             "leaf": np.zeros(n, np.uint8),
             "value": np.zeros(n, np.float64),
-            "touched": np.zeros(n + 1, np.uint32),
-            "active": np.zeros(n + 1, np.uint32),
+            "touched": np.zeros(n + 1, np.uint32),  # and here
+            "active": np.zeros(n, np.uint32),
         }
         for name in _TABLE:
             arrays[name] = getattr(table, name)
         for name, array in arrays.items():
             self.record[name] = array.ctypes.data
         self.record["n_features"], self.record["n_trees"] = k, n
+        self.record["n_nodes"] = len(table.nodes)
+        self.record["n_leaves"] = len(table.leaf_value)
         # A crossed threshold costs about what a tree does from its root.
         self.record["few_columns"] = _FEW_COLUMNS
         self.record["few_crossings"] = n

@@ -44,7 +44,7 @@ CONTEXT = np.dtype(
     [
         (name, np.int64)
         for name in (
-            *("features", "scores", "n_features", "n_trees"),
+            *("features", "scores", "n_features", "n_trees", "n_nodes", "n_leaves"),
             # The table.
             *("nodes", "roots", "first_node", "first_leaf", "leaf_value"),
             *("crossings", "thresholds", "starts"),
@@ -89,7 +89,8 @@ def _list_changed(context: int) -> int:
     words = (me.n_features + _WORD - 1) // _WORD
     changed = carray(_pointer(me.changed), (_WORD * words,), np.uint8)
     eight = carray(_pointer(me.changed), (words,), np.uint64)
-    queue = carray(_pointer(me.queue), (me.n_features,), np.uint32)
+    # Without a branch: a column is written before it is known whether it counts.
+    queue = carray(_pointer(me.queue), (me.n_features + 1,), np.uint32)
     count = 0
     for word in range(words):
         if eight[word] != 0:
@@ -104,14 +105,14 @@ def _find_ranges(context: int, count: int) -> int:
     """Put the listed columns into their intervals; return how many thresholds they crossed."""
     me = carray(_pointer(context), (1,), CONTEXT)[0]
     k = me.n_features
-    keys = carray(_pointer(me.keys), (k,), np.int32)
+    keys = carray(_pointer(me.keys), (2 * k,), np.int32)
     low = carray(_pointer(me.low), (k,), np.int32)
     high = carray(_pointer(me.high), (k,), np.int32)
     position = carray(_pointer(me.position), (k,), np.uint32)
-    queue = carray(_pointer(me.queue), (k,), np.uint32)
+    queue = carray(_pointer(me.queue), (k + 1,), np.uint32)
     ranges = carray(_pointer(me.ranges), (k, 2), np.uint32)
     starts = carray(_pointer(me.starts), (k + 1,), np.uint32)
-    thresholds = carray(_pointer(me.thresholds), (starts[k],), np.int32)
+    thresholds = carray(_pointer(me.thresholds), (me.n_nodes,), np.int32)
     total: Any = 0
     for j in range(count):
         column = queue[j]
@@ -144,12 +145,12 @@ def _list_touched(context: int, count: int) -> int:
     """Put trees at the first node on their way that was crossed; list and count them."""
     me = carray(_pointer(context), (1,), CONTEXT)[0]
     n = me.n_trees
-    ranges = carray(_pointer(me.ranges), (count, 2), np.uint32)
-    trees = carray(_pointer(me.crossings), (1, 2), np.uint32)
-    crossings = carray(_pointer(me.crossings), (1, 8), np.uint8)
+    ranges = carray(_pointer(me.ranges), (me.n_features, 2), np.uint32)
+    trees = carray(_pointer(me.crossings), (me.n_nodes, 2), np.uint32)
+    crossings = carray(_pointer(me.crossings), (me.n_nodes, 8), np.uint8)
     place = carray(_pointer(me.place), (n,), np.uint8)
     leaf = carray(_pointer(me.leaf), (n,), np.uint8)
-    touched = carray(_pointer(me.touched), (n,), np.uint32)
+    touched = carray(_pointer(me.touched), (n + 1,), np.uint32)
     found = 0
     for j in range(count):
         for i in range(ranges[j, 0], ranges[j, 1]):
@@ -171,7 +172,7 @@ def _list_all(context: int) -> int:
     n = me.n_trees
     roots = carray(_pointer(me.roots), (n,), np.uint8)
     place = carray(_pointer(me.place), (n,), np.uint8)
-    touched = carray(_pointer(me.touched), (n,), np.uint32)
+    touched = carray(_pointer(me.touched), (n + 1,), np.uint32)
     for tree in range(n):
         place[tree] = roots[tree]
         touched[tree] = tree
@@ -183,17 +184,17 @@ def _go_down(context: int, count: int) -> int:
     """Send the listed trees down to their leaves; return 1 where one is another leaf."""
     me = carray(_pointer(context), (1,), CONTEXT)[0]
     n = me.n_trees
-    keys = carray(_pointer(me.keys), (1,), np.int32)
-    thresholds = carray(_pointer(me.nodes), (1, 2), np.int32)
-    slots = carray(_pointer(me.nodes), (1, 4), np.uint16)
-    children = carray(_pointer(me.nodes), (1, 8), np.uint8)
+    keys = carray(_pointer(me.keys), (2 * me.n_features,), np.int32)
+    thresholds = carray(_pointer(me.nodes), (me.n_nodes, 2), np.int32)
+    slots = carray(_pointer(me.nodes), (me.n_nodes, 4), np.uint16)
+    children = carray(_pointer(me.nodes), (me.n_nodes, 8), np.uint8)
     first_node = carray(_pointer(me.first_node), (n,), np.uint32)
     first_leaf = carray(_pointer(me.first_leaf), (n,), np.uint32)
     place = carray(_pointer(me.place), (n,), np.uint8)
     leaf = carray(_pointer(me.leaf), (n,), np.uint8)
     value = carray(_pointer(me.value), (n,), np.float64)
-    leaf_value = carray(_pointer(me.leaf_value), (1,), np.float64)
-    touched = carray(_pointer(me.touched), (n,), np.uint32)
+    leaf_value = carray(_pointer(me.leaf_value), (me.n_leaves,), np.float64)
+    touched = carray(_pointer(me.touched), (n + 1,), np.uint32)
     active = carray(_pointer(me.active), (n,), np.uint32)
     going = 0
     for j in range(count):
@@ -241,7 +242,7 @@ def _list_columns(context: int) -> int:
     me = carray(_pointer(context), (1,), CONTEXT)[0]
     k = me.n_features
     starts = carray(_pointer(me.starts), (k + 1,), np.uint32)
-    queue = carray(_pointer(me.queue), (k,), np.uint32)
+    queue = carray(_pointer(me.queue), (k + 1,), np.uint32)
     count = 0
     for column in range(k):
         queue[count] = column

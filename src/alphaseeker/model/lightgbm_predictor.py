@@ -90,7 +90,8 @@ class _Booster:
                 text, ctypes.byref(rounds), ctypes.byref(self.handle)
             )
         )
-        weakref.finalize(self, library.LGBM_BoosterFree, self.handle)
+        # At exit a thread may still be predicting: the system frees it.
+        weakref.finalize(self, library.LGBM_BoosterFree, self.handle).atexit = False
 
 
 class _BoundRow:
@@ -130,12 +131,12 @@ class _BoundRow:
             ctypes.c_void_p(scores.ctypes.data),
         )
         # The finalizer holds its arguments, so the model and the buffers outlive this object.
-        weakref.finalize(self, _free_config, config, (booster, features, scores))
+        weakref.finalize(self, _free_config, config, (booster, features, scores)).atexit = False
 
     @property
     def entry(self) -> int:
         """Address of the kernel that predicts."""
-        return ROW.address
+        return LIGHTGBM_ENTRY.address
 
     def __call__(self) -> None:
         status = _library().LGBM_BoosterPredictForMatSingleRowFast(*self._arguments)
@@ -161,7 +162,7 @@ def _predict_row(context: int, fresh: int) -> int:
     return -1
 
 
-ROW = row_entry(_predict_row)
+LIGHTGBM_ENTRY = row_entry(_predict_row)
 
 
 class LightGBMPredictor:

@@ -80,7 +80,7 @@ def _predict_rows(context: int, n_rows: int) -> None:
         _score_row(own.predict, own.n_features, features, own.entries, scores)
 
 
-ROW = row_entry(_predict_row)
+TREELITE_ENTRY = row_entry(_predict_row)
 
 
 def build_library(
@@ -156,11 +156,11 @@ class _BoundRow:
         self._record["entries"] = entries.ctypes.data
         self._record["scores"] = scores.ctypes.data
         self._record["n_features"] = n_features
-        self.entry: int = ROW.address
+        self.entry: int = TREELITE_ENTRY.address
         self.context: int = self._record.ctypes.data
 
     def __call__(self) -> None:
-        ROW.python(self.context, 1)
+        TREELITE_ENTRY.python(self.context, 1)
 
 
 class TreelitePredictor:

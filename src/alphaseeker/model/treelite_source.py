@@ -35,7 +35,7 @@ from pathlib import Path
 from alphaseeker.errors import ModelError
 from alphaseeker.model.lightgbm_text import read_splits, validate_model_text
 
-__all__ = ["HEADER", "generate_source", "source_identity"]
+__all__ = ["HEADER", "generate_source", "silence_tl2cgen", "source_identity"]
 
 logger = logging.getLogger(__name__)
 
@@ -109,19 +109,28 @@ def _prepared(model_text: str) -> str:
 def _write_raw_source(model_text: str, units: int, folder: Path) -> None:
     """Let TL2cgen write its files into ``folder``; to be run in a thread of its own."""
     from tl2cgen import generate_c_code
-    from tl2cgen.libloader import _LIB
     from treelite.frontend import load_lightgbm_model
 
-    # TL2cgen prints what it does; where to is a setting of each thread.
-    _LIB.TL2cgenRegisterLogCallback(_silence())
+    silence_tl2cgen()
     given = folder / "model.txt"
     given.write_text(model_text, encoding="ascii")
     parameters = {"parallel_comp": units} if units > 1 else {}
     generate_c_code(load_lightgbm_model(given), folder / "code", parameters)
 
 
+def silence_tl2cgen() -> None:
+    """Let what TL2cgen says in this thread go to the log, at level DEBUG.
+
+    Its library prints what it does. Where to is a setting of each thread: only the thread that
+    first imports it has Python's standard output, all others have the terminal.
+    """
+    from tl2cgen.libloader import _LIB
+
+    _LIB.TL2cgenRegisterLogCallback(_log_callback())
+
+
 @lru_cache(maxsize=1)
-def _silence() -> object:
+def _log_callback() -> object:
     def note(message: bytes) -> None:
         logger.debug("tl2cgen: %s", message.decode(errors="replace"))
 
@@ -137,17 +146,23 @@ def _raw_source(model_text: str, units: int) -> dict[str, str]:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
             failures.append(error)
 
-    with tempfile.TemporaryDirectory(prefix="alphaseeker-") as folder:
-        thread = threading.Thread(target=work, args=(Path(folder),), name="treelite")
-        thread.start()
-        thread.join()
-        if failures:
-            raise ModelError(
-                f"Treelite and TL2cgen cannot write the model as C: {failures[0]}; install"
-                " treelite 4.1.2 and tl2cgen 1.0.0"
-            ) from failures[0]
-        files = sorted((Path(folder) / "code").glob("*.[ch]"))
-        return {path.name: path.read_text(encoding="utf-8") for path in files}
+    try:
+        with tempfile.TemporaryDirectory(prefix="alphaseeker-") as folder:
+            thread = threading.Thread(target=work, args=(Path(folder),), name="treelite")
+            thread.start()
+            thread.join()
+            if failures:
+                raise ModelError(
+                    f"Treelite and TL2cgen cannot write the model as C: {failures[0]}; install"
+                    " treelite 4.1.2 and tl2cgen 1.0.0"
+                ) from failures[0]
+            files = sorted((Path(folder) / "code").glob("*.[ch]"))
+            return {path.name: path.read_text(encoding="utf-8") for path in files}
+    except OSError as error:
+        raise ModelError(
+            f"the C source needs a temporary folder: {error.strerror or error}; make room there, or"
+            " name another in TMPDIR"
+        ) from error
 
 
 def _one_comparison(code: str, found: list[tuple[int, float]]) -> str:
@@ -219,8 +234,8 @@ def generate_source(model_text: str, *, n_features: int | None = None) -> dict[s
     Raises
     ------
     ModelError
-        The text is not valid, Treelite or TL2cgen is not installed or fails, or what they wrote
-        is not what is known to be exact.
+        The text is not valid, Treelite or TL2cgen is not installed or fails, there is no temporary
+        folder for what they write, or it is not what is known to be exact.
     """
     shape = validate_model_text(model_text, n_features=n_features)
     _packages()
