@@ -1,0 +1,208 @@
+"""Weights of training rows: labels that overlap, rows that are old, classes that are rare.
+
+Labels that share their time share their news, so that a row counts for as much of its label as is
+its own (Lopez de Prado, Advances in Financial Machine Learning, 2018, chapter 4). Concurrency is
+counted by time and not by rows: where ticks come fast, more labels are open. Everything here has
+mean 1 but the uniqueness itself.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.errors import DataError
+
+__all__ = ["average_uniqueness", "balance_classes", "recency_weights", "sample_weights"]
+
+
+def average_uniqueness(
+    timestamp: npt.NDArray[np.int64],
+    label_end: npt.NDArray[np.int64],
+    symbol: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return each label's mean over its own time of 1 / the labels open at that time.
+
+    A label is open from its time stamp until just before its end. One that ends where it begins
+    gets 1 over the labels that hold that moment: those open then, and all such ones. A million
+    rows in time order take .15 to .2 s, most of it sorting; so does a compiled sweep.
+
+    Parameters
+    ----------
+    timestamp, label_end
+        Shape (n,), int64 nanoseconds, in any order: resolved rows only.
+    symbol
+        Shape (n,), int64: labels of different symbols do not compete.
+
+    Returns
+    -------
+    Shape (n,), float64, in (0, 1].
+
+    Raises
+    ------
+    DataError
+        Shapes differ, or a label ends before it begins.
+    """
+    _check_shapes(timestamp, label_end=label_end, symbol=symbol)
+    bad = np.flatnonzero(label_end < timestamp)
+    if len(bad):
+        raise DataError(
+            f"the label of row {bad[0]} ends at {label_end[bad[0]]}, before its time stamp "
+            f"{timestamp[bad[0]]}; leave out the rows whose label is not resolved"
+        )
+    rows = len(timestamp)
+    times = np.concatenate((timestamp, label_end))
+    symbols = np.concatenate((symbol, symbol))
+    order = np.lexsort((times, symbols))
+    times = times[order]
+    # Just after each event. Between events of one moment no time passes, whatever their order.
+    # While none is open, it does not matter what passes: no label lasts over that.
+    open_labels = np.cumsum(np.where(order < rows, 1, -1))
+    sharing = np.maximum(open_labels, 1)
+    # Whole nanoseconds are added up as integers, which lose nothing over years of them.
+    whole, rest = np.divmod(np.diff(times, append=times[-1:]), sharing)
+    part = rest / sharing
+    whole_until, part_until = np.empty(2 * rows, np.int64), np.empty(2 * rows)
+    whole_until[order] = np.cumsum(whole) - whole
+    part_until[order] = np.cumsum(part) - part
+    share = (whole_until[rows:] - whole_until[:rows]) + (part_until[rows:] - part_until[:rows])
+    length = label_end - timestamp
+    momentary = length == 0
+    result = share / np.where(momentary, 1, length)
+    if momentary.any():
+        new = np.diff(times) != 0
+        new |= np.diff(symbols[order]) != 0
+        moment = np.empty(2 * rows, np.int64)
+        moment[order] = np.concatenate(([0], np.cumsum(new)))
+        last = np.flatnonzero(np.append(new, True))
+        own = moment[:rows][momentary]
+        holders = open_labels[last] + np.bincount(own, minlength=len(last))
+        result[momentary] = 1.0 / holders[own]
+    return np.asarray(result, dtype=np.float64)
+
+
+def recency_weights(
+    timestamp: npt.NDArray[np.int64], *, half_life_ns: float
+) -> npt.NDArray[np.float64]:
+    """Return weights that halve with every half-life before the newest row, of mean 1.
+
+    Parameters
+    ----------
+    timestamp
+        Shape (n,), int64 nanoseconds, in any order; the newest row is that of all symbols.
+    half_life_ns
+        Nanoseconds, above 0.
+
+    Returns
+    -------
+    Shape (n,), float64; 0 for rows older than about a thousand half-lives.
+
+    Raises
+    ------
+    DataError
+        The half-life is not above 0.
+    """
+    if not (0.0 < half_life_ns < math.inf):
+        raise DataError(f"half_life_ns is {half_life_ns}; give nanoseconds above 0")
+    if len(timestamp) == 0:
+        return np.empty(0)
+    return _mean_one(np.exp2((timestamp - timestamp.max()) / half_life_ns))
+
+
+def balance_classes(
+    weights: npt.NDArray[np.float64], label: npt.NDArray[np.int8]
+) -> npt.NDArray[np.float64]:
+    """Scale the weights so that every class that is there has the same total, and the mean is 1.
+
+    With equal weights a row gets n / (classes n_k). It is the weighted totals that are made equal:
+    a model that learns nothing then says one and the same probability for every class.
+
+    Parameters
+    ----------
+    weights
+        Shape (n,), float64, finite, at least 0.
+    label
+        Shape (n,), int8: 0, 1, 2.
+
+    Raises
+    ------
+    DataError
+        Shapes differ, a weight or a label is not allowed, or all weights of a class are 0.
+    """
+    _check_shapes(weights, label=label)
+    _check_labels(label)
+    bad = np.flatnonzero(~((0.0 <= weights) & (weights < np.inf)))
+    if len(bad):
+        raise DataError(
+            f"the weight of row {bad[0]} is {weights[bad[0]]}; it must be finite, at least 0"
+        )
+    there = np.bincount(label, minlength=3) > 0
+    totals = np.bincount(label, weights, minlength=3)
+    empty = np.flatnonzero(there & (totals <= 0.0))
+    if len(empty):
+        raise DataError(
+            f"all rows of class {empty[0]} have the weight 0; "
+            "take a longer half-life, or newer rows of that class"
+        )
+    return _mean_one(weights / totals[label])
+
+
+def sample_weights(
+    timestamp: npt.NDArray[np.int64],
+    label_end: npt.NDArray[np.int64],
+    symbol: npt.NDArray[np.int64],
+    label: npt.NDArray[np.int8],
+    *,
+    unique: bool = True,
+    half_life_ns: float | None = None,
+    balanced: bool = True,
+) -> npt.NDArray[np.float64]:
+    """Return the product of uniqueness and recency, then balanced by class, of mean 1.
+
+    Parameters
+    ----------
+    timestamp, label_end, symbol
+        As in `average_uniqueness`.
+    label
+        Shape (n,), int8: 0, 1, 2.
+    unique
+        Weight labels by their average uniqueness.
+    half_life_ns
+        As in `recency_weights`; None weighs old and new rows alike.
+    balanced
+        Give every class the same total.
+
+    Raises
+    ------
+    DataError
+        As in the three functions.
+    """
+    _check_shapes(timestamp, label_end=label_end, symbol=symbol, label=label)
+    _check_labels(label)
+    weights = np.ones(len(timestamp))
+    if unique:
+        weights *= average_uniqueness(timestamp, label_end, symbol)
+    if half_life_ns is not None:
+        weights *= recency_weights(timestamp, half_life_ns=half_life_ns)
+    return balance_classes(weights, label) if balanced else _mean_one(weights)
+
+
+def _mean_one(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return weights / weights.mean() if len(weights) else weights
+
+
+def _check_shapes(first: npt.NDArray[np.generic], **others: npt.NDArray[np.generic]) -> None:
+    for name, values in others.items():
+        if first.ndim != 1 or values.shape != first.shape:
+            raise DataError(
+                f"{name} has shape {values.shape} beside {first.shape}; "
+                "give one value for each row in all of them"
+            )
+
+
+def _check_labels(label: npt.NDArray[np.int8]) -> None:
+    bad = np.flatnonzero((label < 0) | (label > 2))
+    if len(bad):
+        raise DataError(f"the class of row {bad[0]} is {label[bad[0]]}; it must be 0, 1 or 2")
