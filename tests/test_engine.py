@@ -106,8 +106,8 @@ def test_a_model_fitted_otherwise_tells_which_streams_begin_anew(engine, market,
     settings = dataclasses.replace(model.settings, microprices=table)
     engine._pool.serve(dataclasses.replace(model, settings=settings))
     assert len(caplog.messages) == 1
-    assert "'SIMULATED' must warm up again: the new model was fitted otherwise" in caplog.text
-    assert "micro-price table" in caplog.text
+    assert "'SIMULATED' must warm up again, 300 s of history" in caplog.text
+    assert "the new model has other microprice;" in caplog.text
     assert "0.25" not in caplog.text
 
 
