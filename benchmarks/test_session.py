@@ -215,12 +215,12 @@ def test_update(benchmark, served, backend):
     p50, p99, p999 = np.quantile(least, [0.5, 0.99, 0.999]) / 1e3
     benchmark.extra_info.update(
         backend=backend,
-        p50_us=round(p50, 2),
-        p99_us=round(p99, 2),
-        p999_us=round(p999, 2),
-        slowest_us=round(least.max() / 1e3, 1),
+        p50_us=round(float(p50), 2),
+        p99_us=round(float(p99), 2),
+        p999_us=round(float(p999), 2),
+        slowest_us=round(float(least.max()) / 1e3, 1),
         booster_us=round(peer, 1),
-        ratio=round(peer / p50, 1),
+        ratio=round(peer / float(p50), 1),
         cache_hits=hits,
     )
     print(f"\n{benchmark.name}: {benchmark.extra_info}")
