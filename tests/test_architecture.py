@@ -63,6 +63,8 @@ PUBLIC = [
     "create_ml_engine",
     "custom_feature",
     "frame_feature",
+    "CombinatorialPurged",
+    "PurgedWalkForward",
     "AlphaSeekerError",
     "ConfigError",
     "DataError",
@@ -148,6 +150,7 @@ TESTED_IN = {
     "market/tick_values.py": "inference/test_session.py",
     "market/simulated_depth.py": "market/test_simulator.py",
     "market/simulated_quotes.py": "market/test_simulator.py",
+    "model/buffered_predictor.py": "model/test_every_predictor.py",
     "model/predictor.py": "model/test_backends.py",
     # The parts of the risk manager's calls.
     "risk/inputs.py": "risk/test_manager.py",
@@ -157,6 +160,8 @@ TESTED_IN = {
     # What the facade and the command line answer.
     "training/factor_run.py": "test_cli.py",
     "training/outcome.py": "test_engine.py",
+    # What splitters share is seen in the one that is used most.
+    "training/time_splitter.py": "training/test_walk_forward.py",
 }
 
 

@@ -390,6 +390,7 @@ print(json.dumps(sorted(added & set({HEAVY}))))
         "from alphaseeker import create_ml_engine; create_ml_engine()",
         "from alphaseeker.features.feature_engineer import MicrostructureFeatureEngineer",
         "from alphaseeker.risk.manager import RiskManager; RiskManager()",
+        "from alphaseeker import CombinatorialPurged, PurgedWalkForward",
     ],
 )
 def test_importing_loads_no_heavy_package(script):

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from alphaseeker.engine import AlphaSeekerMLEngine, create_ml_engine
     from alphaseeker.features.custom import custom_feature
     from alphaseeker.features.frame_feature import frame_feature
+    from alphaseeker.training.combinatorial import CombinatorialPurged
+    from alphaseeker.training.walk_forward import PurgedWalkForward
 
 __all__ = [
     "AlphaSeekerMLEngine",
     "create_ml_engine",
     "custom_feature",
     "frame_feature",
+    "CombinatorialPurged",
+    "PurgedWalkForward",
     "AlphaSeekerError",
     "ConfigError",
     "DataError",
@@ -39,6 +43,8 @@ _LAZY = {
     "create_ml_engine": "alphaseeker.engine",
     "custom_feature": "alphaseeker.features.custom",
     "frame_feature": "alphaseeker.features.frame_feature",
+    "CombinatorialPurged": "alphaseeker.training.combinatorial",
+    "PurgedWalkForward": "alphaseeker.training.walk_forward",
 }
 
 

@@ -1,9 +1,7 @@
-import gc
 import os
 import subprocess
 import sys
 import textwrap
-import threading
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from alphaseeker.model.golden import build_golden, verify_golden
 from model.exactness import assert_exact, edit_trees, every_model, hard_rows, train
 
 MODEL = train("predictor", leaves=31, rounds=10, missing=0.1)
-K = MODEL.n_features
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +24,6 @@ def rows():
 @pytest.fixture(scope="module")
 def reference(rows):
     return MODEL.scores(rows)
-
-
-@pytest.fixture
-def predictor():
-    return ForestPredictor(MODEL.text, K)
 
 
 @pytest.mark.parametrize("model", every_model(), ids=lambda model: model.name)
@@ -103,133 +95,11 @@ def test_more_than_64_leaves_are_refused():
         ForestPredictor(train("leaves", leaves=70, rounds=1).text)
 
 
-def test_matrices_of_any_layout(predictor, rows, reference):
-    assert predictor.predict_matrix(rows).tobytes() == reference.tobytes()
-    assert predictor.predict_matrix(rows[::-2]).tobytes() == reference[::-2].tobytes()
-    assert predictor.predict_matrix(np.asfortranarray(rows)).tobytes() == reference.tobytes()
-    wide = np.hstack([rows, rows])[:, :K]
-    assert predictor.predict_matrix(wide).tobytes() == reference.tobytes()
-    assert predictor.predict_matrix(rows[:0]).shape == (0, 3)
-    frozen = rows.copy()
-    frozen.flags.writeable = False
-    assert predictor.predict_matrix(frozen).tobytes() == reference.tobytes()
-
-
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_matrix_on_several_threads(threads, rows, reference):
     many = np.tile(rows, (-(-20_000 // len(rows)), 1))
     scores = ForestPredictor(MODEL.text, num_threads=threads).predict_matrix(many)
     assert scores.tobytes() == np.tile(reference, (len(many) // len(rows), 1)).tobytes()
-
-
-def test_buffers_may_be_parts_of_a_record(predictor, rows, reference):
-    record = np.zeros(1, dtype=[("pad", "i4"), ("x", "f4", K), ("pad2", "i4"), ("scores", "f8", 3)])
-    predict = predictor.bind(record["x"][0], record["scores"][0])
-    record["x"] = rows[3]
-    predict()
-    assert record["scores"].tobytes() == reference[3].tobytes()
-
-
-def test_bound_ones_run_in_threads_of_their_own(predictor, rows, reference):
-    failures = []
-
-    def work(offset):
-        features, scores = np.zeros(K, dtype=np.float32), np.zeros(3)
-        predict = predictor.bind(features, scores)
-        for row in range(offset, len(rows), 4):
-            features[:] = rows[row]
-            predict()
-            if scores.tobytes() != reference[row].tobytes():
-                failures.append(row)
-
-    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-
-
-def test_a_bound_one_outlives_its_predictor(rows, reference):
-    predictor = ForestPredictor(MODEL.text)
-    features, scores = rows[0].copy(), np.zeros(3)
-    predict = predictor.bind(features, scores)
-    predictor.close()
-    del predictor, features
-    gc.collect()
-    predict()
-    assert scores.tobytes() == reference[0].tobytes()
-
-
-def test_a_closed_predictor_refuses(predictor, rows):
-    predictor.close()
-    predictor.close()
-    for call in (
-        lambda: predictor.predict_row(rows[0], np.empty(3)),
-        lambda: predictor.predict_matrix(rows),
-        lambda: predictor.bind(rows[0].copy(), np.empty(3)),
-    ):
-        with pytest.raises(ModelError, match="closed"):
-            call()
-
-
-@pytest.mark.parametrize(
-    ("features", "scores"),
-    [
-        (np.zeros(K - 1, np.float32), np.zeros(3)),
-        (np.zeros(K), np.zeros(3)),
-        (np.zeros(2 * K, np.float32)[::2], np.zeros(3)),
-        (np.zeros(K, np.float32), np.zeros(4)),
-        (np.zeros(K, np.float32), np.zeros(3, np.float32)),
-    ],
-)
-def test_wrong_buffers_are_not_bound(predictor, features, scores):
-    with pytest.raises(ModelError, match="it must be a contiguous"):
-        predictor.bind(features, scores)
-
-
-def test_read_only_scores_are_not_bound(predictor):
-    scores = np.zeros(3)
-    scores.flags.writeable = False
-    with pytest.raises(ModelError, match="read-only"):
-        predictor.bind(np.zeros(K, np.float32), scores)
-
-
-def test_wrong_rows_and_matrices_are_refused(predictor):
-    with pytest.raises(ModelError, match="shape"):
-        predictor.predict_row(np.zeros(1, np.float32), np.zeros(3))
-    for matrix in (np.zeros((2, K - 1), np.float32), np.zeros((2, K)), np.zeros(K, np.float32)):
-        with pytest.raises(ModelError, match="float32"):
-            predictor.predict_matrix(matrix)
-
-
-def test_serving_needs_no_lightgbm_and_survives_a_fork():
-    program = """
-        import os, sys, warnings
-        import numpy as np
-        from alphaseeker.model.forest_predictor import ForestPredictor
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads
-        predictor = ForestPredictor(sys.stdin.read(), num_threads=2)
-        matrix = np.random.default_rng(0).normal(size=(9000, 6)).astype(np.float32)
-        expected = predictor.predict_matrix(matrix)
-        heavy = {"lightgbm", "sklearn", "pandas"} & set(sys.modules)
-        assert not heavy, heavy
-        child = os.fork()
-        if child == 0:
-            same = predictor.predict_matrix(matrix).tobytes() == expected.tobytes()
-            os._exit(0 if same else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        input=MODEL.text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=dict(os.environ),
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_no_array_is_read_or_written_beyond_its_end(rows, tmp_path):

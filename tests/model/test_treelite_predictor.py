@@ -4,8 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
-import threading
 from pathlib import Path
 
 import lightgbm
@@ -17,9 +15,8 @@ from hypothesis import strategies as st
 from alphaseeker.errors import ModelError
 from alphaseeker.model import treelite_predictor
 from alphaseeker.model.backends import choose_predictor
-from alphaseeker.model.lightgbm_text import read_splits
 from alphaseeker.model.treelite_predictor import TreelitePredictor, build_library
-from model.exactness import assert_exact, every_model, hard_rows
+from model.exactness import Model, assert_exact, every_model, hard_rows
 
 # One of each kind: all of them together take minutes to compile.
 MODELS = (
@@ -54,25 +51,18 @@ def empty(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def rows(model_text):
-    random = np.random.default_rng(2)
-    matrix = random.normal(size=(3000, 6)).astype(np.float32)
-    for column in range(6):
-        thresholds = [value for split, value in read_splits(model_text) if split == column]
-        at = np.clip(np.array([*thresholds, 0.0]), -3e38, 3e38).astype(np.float32)
-        chosen = random.random(3000) < 0.6
-        matrix[chosen, column] = random.choice(np.append(at, np.float32(np.nan)), chosen.sum())
-    return matrix
+def model(model_text):
+    return Model("small", model_text)
 
 
 @pytest.fixture(scope="module")
-def reference(model_text, rows):
-    return lightgbm.Booster(model_str=model_text).predict(rows, raw_score=True)
+def rows(model):
+    return hard_rows(model)
 
 
-@pytest.fixture
-def predictor(model_text):
-    return TreelitePredictor(model_text, 6)
+@pytest.fixture(scope="module")
+def reference(model, rows):
+    return model.scores(rows)
 
 
 # ---- exactness ----------------------------------------------------------------------------------
@@ -130,44 +120,6 @@ def test_a_matrix_longer_than_a_chunk(model_text, rows, reference, monkeypatch, 
     predictor = TreelitePredictor(model_text, 6, num_threads)
     assert predictor.predict_matrix(rows).tobytes() == reference.tobytes()
     assert predictor.predict_matrix(rows[::2]).tobytes() == reference[::2].tobytes()
-    assert predictor.predict_matrix(np.asfortranarray(rows)).tobytes() == reference.tobytes()
-    assert predictor.predict_matrix(rows[:0]).shape == (0, 3)
-
-
-def test_a_matrix_that_may_not_be_written(predictor, rows, reference):
-    kept = rows.copy()
-    kept.flags.writeable = False
-    assert predictor.predict_matrix(kept).tobytes() == reference.tobytes()
-
-
-def test_buffers_may_be_parts_of_a_record(predictor, rows, reference):
-    record = np.zeros(1, dtype=[("pad", "i4"), ("x", "f4", 6), ("pad2", "i4"), ("scores", "f8", 3)])
-    predict = predictor.bind(record["x"][0], record["scores"][0])
-    record["scores"] = 7.0
-    for row in range(20):
-        record["x"] = rows[row]
-        predict()
-        assert record["scores"].tobytes() == reference[row].tobytes()
-
-
-def test_bound_ones_run_in_threads_of_their_own(predictor, rows, reference):
-    failures = []
-
-    def work(offset):
-        features, scores = np.zeros(6, dtype=np.float32), np.zeros(3)
-        predict = predictor.bind(features, scores)
-        for row in range(offset, len(rows), 4):
-            features[:] = rows[row]
-            predict()
-            if scores.tobytes() != reference[row].tobytes():
-                failures.append(row)
-
-    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
 
 
 def is_mapped(path):
@@ -191,54 +143,6 @@ def test_a_library_lives_as_long_as_what_uses_it(train, rows):
     del predict
     gc.collect()
     assert not is_mapped(path)
-
-
-def test_a_closed_predictor_refuses(predictor, rows):
-    predictor.close()
-    for call in (
-        lambda: predictor.predict_row(rows[0], np.empty(3)),
-        lambda: predictor.predict_matrix(rows),
-        lambda: predictor.bind(rows[0].copy(), np.empty(3)),
-    ):
-        with pytest.raises(ModelError, match="closed"):
-            call()
-
-
-@pytest.mark.parametrize(
-    ("features", "scores"),
-    [
-        (np.zeros(5, np.float32), np.zeros(3)),
-        (np.zeros(6), np.zeros(3)),
-        (np.zeros(12, np.float32)[::2], np.zeros(3)),
-        (np.zeros(6, np.float32), np.zeros(4)),
-        (np.zeros(6, np.float32), np.zeros(3, np.float32)),
-    ],
-)
-def test_wrong_buffers_are_not_bound(predictor, features, scores):
-    with pytest.raises(ModelError, match="it must be a contiguous"):
-        predictor.bind(features, scores)
-
-
-def test_read_only_scores_are_not_bound(predictor):
-    scores = np.zeros(3)
-    scores.flags.writeable = False
-    with pytest.raises(ModelError, match="read-only"):
-        predictor.bind(np.zeros(6, np.float32), scores)
-
-
-def test_wrong_rows_and_matrices_are_refused(predictor):
-    with pytest.raises(ModelError, match="shape"):
-        predictor.predict_row(np.zeros(1, np.float32), np.zeros(3))
-    for matrix in (np.zeros((2, 5), np.float32), np.zeros((2, 6)), np.zeros(6, np.float32)):
-        with pytest.raises(ModelError, match="float32"):
-            predictor.predict_matrix(matrix)
-
-
-def test_wrong_models_are_refused(model_text):
-    with pytest.raises(ModelError, match="max_feature_idx"):
-        TreelitePredictor(model_text, 7)
-    with pytest.raises(ModelError, match="LightGBM model text"):
-        TreelitePredictor(model_text.replace("left_child=", "left_child=9", 1))
 
 
 # ---- the library --------------------------------------------------------------------------------
@@ -327,51 +231,3 @@ def test_a_library_of_another_model(model_text, monkeypatch):
     (single,) = (model for model in every_model() if model.name == "a single column")
     with pytest.raises(ModelError, match="takes 6 features, it must take 1"):
         TreelitePredictor(single.text)
-
-
-def run(program, text):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_serving_a_library_that_is_there_imports_no_generator(model_text, predictor):
-    program = """
-        import sys
-        import numpy as np
-        from alphaseeker.model.treelite_predictor import TreelitePredictor
-        TreelitePredictor(sys.stdin.read()).predict_row(np.zeros(6, np.float32), np.empty(3))
-        heavy = {"treelite", "tl2cgen", "lightgbm", "sklearn", "pandas"} & set(sys.modules)
-        assert not heavy, heavy
-    """
-    run(program, model_text)
-
-
-def test_a_forked_child_predicts(model_text, predictor):
-    program = """
-        import os, sys, warnings
-        import numpy as np
-        from alphaseeker.model import treelite_predictor
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads
-        treelite_predictor._CHUNK_ROWS = 500
-        text = sys.stdin.read()
-        matrix = np.random.default_rng(0).normal(size=(5000, 6)).astype(np.float32)
-        predictor = treelite_predictor.TreelitePredictor(text, num_threads=2)
-        features, scores = matrix[0].copy(), np.zeros(3)
-        predict = predictor.bind(features, scores)
-        expected = predictor.predict_matrix(matrix)
-        child = os.fork()
-        if child == 0:
-            predict()
-            same = scores.tobytes() == expected[0].tobytes()
-            same &= predictor.predict_matrix(matrix).tobytes() == expected.tobytes()
-            os._exit(0 if same else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    """
-    run(program, model_text)

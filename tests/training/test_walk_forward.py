@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 
 from alphaseeker.errors import ConfigError, DataError
-from alphaseeker.training.walk_forward import PurgedWalkForward, label_intervals
+from alphaseeker.training.walk_forward import PurgedWalkForward
 from oracles import splits as oracle
 
 SECOND = 1_000_000_000
@@ -201,16 +201,6 @@ def test_a_label_ends_with_its_session_however_short_the_break():
     splitter.set_params(sessions=times > 100)
     ((train, test),) = splitter.split(np.zeros(200))
     assert (train[-1], test[0]) == (99, 100)
-
-
-def test_rows_dropped_at_the_end_of_a_session_do_not_shorten_its_labels():
-    # The last 30 s of the first session have no resolved label; the next one begins 5 s later.
-    times = np.concatenate([np.arange(70), np.arange(105, 205)])
-    intervals = label_intervals(
-        seconds(times), label_span_ns=30 * SECOND, sessions=np.where(times < 100, "a", "b")
-    )
-    assert intervals.end[69] == seconds(99)
-    assert intervals.session_starts.tolist() == [70]
 
 
 def test_rows_under_one_another_are_split_like_rows_in_time_order():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker.errors import ModelError
+from alphaseeker.model.buffered_predictor import BufferedPredictor
 from alphaseeker.model.forest_step import (
     CONTEXT,
     FOREST_ENTRY,
@@ -25,12 +25,10 @@ from alphaseeker.model.forest_table import (
     ForestTable,
     build_table,
 )
-from alphaseeker.model.predictor import check_buffer
 from alphaseeker.model.trees import parse_trees
 
 __all__ = ["BoundForest", "ForestPredictor"]
 
-_N_CLASSES = 3
 # Measured on 300 trees of 31 leaves: where this many columns left their intervals, all trees from
 # their roots cost no more than what was crossed.
 _FEW_COLUMNS = 48
@@ -106,7 +104,7 @@ class BoundForest:
         forest_step(self.context, 1)
 
 
-class ForestPredictor:
+class ForestPredictor(BufferedPredictor[ForestTable]):
     """Raw scores by our own kernels.
 
     Parameters
@@ -126,8 +124,9 @@ class ForestPredictor:
 
     Notes
     -----
-    ``predict_row`` uses two buffers of its own and so may run in one thread at a time; give each
-    thread its own ``bind``. The kernels release the GIL.
+    In ``predict_matrix`` rows that resemble the ones before them, as those of one series do, are
+    several times as fast as others. The kernels release the GIL. For threads see
+    ``BufferedPredictor``.
     """
 
     name = "forest"
@@ -136,105 +135,31 @@ class ForestPredictor:
         self, model_text: str, n_features: int | None = None, num_threads: int = 1
     ) -> None:
         table = build_table(parse_trees(model_text, n_features=n_features))
-        self.n_features = table.n_features
         self.num_threads = num_threads
-        self._table: ForestTable | None = table
-        self._features = np.zeros(self.n_features, dtype=np.float32)
-        self._scores = np.zeros(_N_CLASSES, dtype=np.float64)
-        self._row: BoundForest | None = self.bind(self._features, self._scores)
+        super().__init__(table, table.n_features)
 
-    def bind(
-        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    def _bind(
+        self, model: ForestTable, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     ) -> BoundForest:
-        """Return what predicts from ``features`` into ``scores``, always the same two.
+        return BoundForest(model, features, scores)
 
-        Parameters
-        ----------
-        features
-            Shape (k,), float32, contiguous: read at each call.
-        scores
-            Shape (3,), float64, contiguous: written where the scores change.
-
-        Returns
-        -------
-        BoundForest
-            It keeps both buffers and the table alive, also after ``close``. Different ones may
-            run in different threads.
-
-        Raises
-        ------
-        ModelError
-            A buffer of another shape or dtype, or the predictor is closed.
-        """
-        check_buffer(features, "features", np.float32, self.n_features)
-        check_buffer(scores, "scores", np.float64, _N_CLASSES)
-        if not scores.flags.writeable:
-            raise ModelError("scores is read-only; it must be writeable")
-        return BoundForest(self._open(), features, scores)
-
-    def predict_row(
-        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    def _score_rows(
+        self, model: ForestTable, matrix: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     ) -> None:
-        """Write the raw scores of ``features``, shape (k,), into ``scores``, shape (3,).
-
-        Raises
-        ------
-        ModelError
-            Features of another shape, or the predictor is closed.
-        """
-        if features.shape != self._features.shape:
-            raise ModelError(
-                f"features has shape {features.shape}; it must be {self._features.shape}"
-            )
-        self._open()
-        assert self._row is not None
-        self._features[:] = features
-        self._row()
-        scores[:] = self._scores
-
-    def predict_matrix(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the raw scores, shape (n, 3), of the rows of ``matrix``, shape (n, k) float32.
-
-        Rows that resemble the ones before them, as those of one series do, are several times as
-        fast as others.
-
-        Raises
-        ------
-        ModelError
-            A matrix of another shape or dtype, or the predictor is closed.
-        """
-        if matrix.ndim != 2 or matrix.shape[1] != self.n_features or matrix.dtype != np.float32:
-            raise ModelError(
-                f"the matrix has shape {matrix.shape} and dtype {matrix.dtype}; it must be float32"
-                f" of shape (n, {self.n_features})"
-            )
-        table = self._open()
         if matrix.strides[1] != matrix.itemsize:
             matrix = np.ascontiguousarray(matrix)
-        result = np.empty((len(matrix), _N_CLASSES), dtype=np.float64)
         parts = max(1, min(self.num_threads, len(matrix) // _LEAST_ROWS))
         ends = [len(matrix) * part // parts for part in range(parts + 1)]
 
-        def predict(part: int) -> None:
+        def score_part(part: int) -> None:
             rows = slice(ends[part], ends[part + 1])
-            _predict_rows(table, matrix[rows], result[rows])
+            _predict_rows(model, matrix[rows], scores[rows])
 
         if parts == 1:
-            predict(0)
+            score_part(0)
         else:
             with ThreadPoolExecutor(parts) as pool:
-                list(pool.map(predict, range(parts)))
-        return result
-
-    def close(self) -> None:
-        """Free the table, as soon as nothing bound uses it; predicting afterwards raises."""
-        self._table = None
-        self._row = None
-
-    def _open(self) -> ForestTable:
-        if self._table is None:
-            raise ModelError("the predictor is closed; load the model again")
-        return self._table
+                list(pool.map(score_part, range(parts)))
 
 
 def _predict_rows(

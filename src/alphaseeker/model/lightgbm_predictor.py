@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +22,10 @@ from numba import carray, types
 from alphaseeker._address import foreign, pointer
 from alphaseeker._jit import allocate_record, kernel
 from alphaseeker.errors import ModelError
+from alphaseeker.model.buffered_predictor import BufferedPredictor
+from alphaseeker.model.decision import N_CLASSES
 from alphaseeker.model.lightgbm_text import validate_model_text
-from alphaseeker.model.predictor import BoundPredictor, check_buffer, row_entry
+from alphaseeker.model.predictor import BoundPredictor, row_entry
 
 __all__ = ["LightGBMPredictor"]
 
@@ -35,7 +36,6 @@ _ROW_MAJOR = 1
 _ALL_ROUNDS = -1
 
 _CHUNK_ROWS = 65_536
-_N_CLASSES = 3
 
 CONTEXT = np.dtype(
     [
@@ -156,8 +156,8 @@ def _predict_row(context: int, fresh: int) -> int:
     arguments = (record.config, record.features, length.ctypes.data, record.scores)
     if _call_library(record.predict, arguments) == 0:
         return 1
-    scores = carray(pointer(record.scores), (_N_CLASSES,), np.float64)
-    for place in range(_N_CLASSES):
+    scores = carray(pointer(record.scores), (N_CLASSES,), np.float64)
+    for place in range(N_CLASSES):
         scores[place] = np.nan
     return -1
 
@@ -165,7 +165,7 @@ def _predict_row(context: int, fresh: int) -> int:
 LIGHTGBM_ENTRY = row_entry(_predict_row)
 
 
-class LightGBMPredictor:
+class LightGBMPredictor(BufferedPredictor[_Booster]):
     """Raw scores by LightGBM's C API: the reference that every other predictor must equal.
 
     Parameters
@@ -184,10 +184,9 @@ class LightGBMPredictor:
 
     Notes
     -----
-    NaN is a missing value. ``predict_row`` uses two buffers of its own and so may run in one
-    thread at a time; give each thread its own ``bind``. The foreign call releases the GIL. In a
-    forked child all of LightGBM runs on one thread, so that it cannot wait for threads that the
-    fork left behind.
+    NaN is a missing value. The foreign call releases the GIL. In a forked child all of LightGBM
+    runs on one thread, so that it cannot wait for threads that the fork left behind. For threads
+    see ``BufferedPredictor``.
     """
 
     name = "lightgbm"
@@ -196,78 +195,29 @@ class LightGBMPredictor:
         self, model_text: str, n_features: int | None = None, *, num_threads: int = 1
     ) -> None:
         shape = validate_model_text(model_text, n_features=n_features)
-        self.n_features = shape.n_features
         self._parameters = b"num_threads=%d" % num_threads
-        self._booster: _Booster | None = _Booster(model_text)
-        self._features = np.zeros(self.n_features, dtype=np.float32)
-        self._scores = np.zeros(_N_CLASSES, dtype=np.float64)
-        self._shape = self._features.shape
-        self._predict: Callable[[], None] = self.bind(self._features, self._scores)
+        super().__init__(_Booster(model_text), shape.n_features)
 
-    def bind(
-        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    @property
+    def _booster(self) -> _Booster:
+        return self._open()
+
+    def _bind(
+        self, model: _Booster, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     ) -> BoundPredictor:
-        """Return a function that predicts from ``features`` into ``scores``, always the same two.
+        return _BoundRow(model, features, scores)
 
-        Parameters
-        ----------
-        features
-            Shape (k,), float32, contiguous: read at each call.
-        scores
-            Shape (3,), float64, contiguous: written at each call, raw scores.
-
-        Returns
-        -------
-        BoundPredictor
-            Takes and returns nothing. It keeps both buffers and the model alive, also after
-            ``close``. Different bound functions may run in different threads.
-
-        Raises
-        ------
-        ModelError
-            A buffer of another shape or dtype, or the predictor is closed.
-        """
-        check_buffer(features, "features", np.float32, self.n_features)
-        check_buffer(scores, "scores", np.float64, _N_CLASSES)
-        if not scores.flags.writeable:
-            raise ModelError("scores is read-only; it must be writeable")
-        return _BoundRow(self._open(), features, scores)
-
-    def predict_row(
-        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    def _score_rows(
+        self, model: _Booster, matrix: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     ) -> None:
-        """Write the raw scores of one row.
-
-        Parameters
-        ----------
-        features
-            Shape (k,), float32.
-        scores
-            Shape (3,), float64, output.
-        """
-        if features.shape != self._shape:
-            raise ModelError(f"features has shape {features.shape}; it must be {self._shape}")
-        self._features[:] = features
-        self._predict()
-        scores[:] = self._scores
-
-    def predict_matrix(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the raw scores, shape (n, 3), of the rows of ``matrix``, shape (n, k) float32."""
-        if matrix.ndim != 2 or matrix.shape[1] != self.n_features or matrix.dtype != np.float32:
-            raise ModelError(
-                f"the matrix has shape {matrix.shape} and dtype {matrix.dtype}; it must be float32"
-                f" of shape (n, {self.n_features})"
-            )
-        booster = self._open()
         predict = _library().LGBM_BoosterPredictForMat
-        result = np.empty((len(matrix), _N_CLASSES), dtype=np.float64)
         length = ctypes.c_int64()
         for start in range(0, len(matrix), _CHUNK_ROWS):
             chunk = np.ascontiguousarray(matrix[start : start + _CHUNK_ROWS])
-            out = result[start : start + _CHUNK_ROWS]
+            out = scores[start : start + _CHUNK_ROWS]
             _check(
                 predict(
-                    booster.handle,
+                    model.handle,
                     ctypes.c_void_p(chunk.ctypes.data),
                     ctypes.c_int(_FLOAT32),
                     ctypes.c_int32(len(chunk)),
@@ -281,17 +231,3 @@ class LightGBMPredictor:
                     ctypes.c_void_p(out.ctypes.data),
                 )
             )
-        return result
-
-    def close(self) -> None:
-        """Free the model, as soon as no bound function uses it; predicting afterwards raises."""
-        self._booster = None
-        self._predict = self._refuse
-
-    def _refuse(self) -> None:
-        self._open()
-
-    def _open(self) -> _Booster:
-        if self._booster is None:
-            raise ModelError("the predictor is closed; load the model again")
-        return self._booster

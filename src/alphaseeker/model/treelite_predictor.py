@@ -20,10 +20,12 @@ from numba import carray, types
 from alphaseeker._address import foreign, pointer
 from alphaseeker._jit import allocate_record, kernel, part
 from alphaseeker.errors import ModelError
+from alphaseeker.model.buffered_predictor import BufferedPredictor
 from alphaseeker.model.compiler import Progress, compile_library, find_compiler
+from alphaseeker.model.decision import N_CLASSES
 from alphaseeker.model.library_cache import cached_library, library_name
 from alphaseeker.model.lightgbm_text import validate_model_text
-from alphaseeker.model.predictor import BoundPredictor, check_buffer, row_entry
+from alphaseeker.model.predictor import BoundPredictor, row_entry
 from alphaseeker.model.treelite_source import generate_source, source_identity
 
 __all__ = ["TreelitePredictor", "build_library"]
@@ -39,7 +41,6 @@ CONTEXT = np.dtype(
 )
 
 _CHUNK_ROWS = 16_384
-_N_CLASSES = 3
 _RAW_SCORES = 1
 # LightGBM takes what is no farther from zero for zero: kZeroThreshold, a float32.
 _ZERO = float(np.float32(1e-35))
@@ -52,12 +53,12 @@ def _score_row(predict: int, n_features: int, features: int, entries: int, score
     """Write the raw scores of one row; all but ``n_features`` are addresses."""
     given = carray(pointer(features), (n_features,), np.float32)
     taken = carray(pointer(entries), (n_features,), np.float64)
-    sums = carray(pointer(scores), (_N_CLASSES,), np.float64)
+    sums = carray(pointer(scores), (N_CLASSES,), np.float64)
     for column in range(n_features):
         value = np.float64(given[column])
         taken[column] = 0.0 if abs(value) <= _ZERO else value
     # The C function adds to what it finds.
-    for place in range(_N_CLASSES):
+    for place in range(N_CLASSES):
         sums[place] = 0.0
     _call_library(predict, (entries, np.int32(_RAW_SCORES), scores))
 
@@ -76,7 +77,7 @@ def _predict_rows(context: int, n_rows: int) -> None:
     own = carray(pointer(context), (1,), CONTEXT)[0]
     for row in range(n_rows):
         features = own.features + row * own.n_features * 4
-        scores = own.scores + row * _N_CLASSES * 8
+        scores = own.scores + row * N_CLASSES * 8
         _score_row(own.predict, own.n_features, features, own.entries, scores)
 
 
@@ -163,7 +164,7 @@ class _BoundRow:
         TREELITE_ENTRY.python(self.context, 1)
 
 
-class TreelitePredictor:
+class TreelitePredictor(BufferedPredictor[_Library]):
     """Raw scores by a shared library that was compiled from the model.
 
     Parameters
@@ -186,9 +187,9 @@ class TreelitePredictor:
     Notes
     -----
     NaN is a missing value. Compiling takes seconds, once for a model and a compiler; it belongs
-    where a model is made or loaded, never on the way of a tick. ``predict_row`` uses two buffers
-    of its own and so may run in one thread at a time; give each thread its own ``bind``. All calls
-    release the GIL. The library holds no state and no threads: a forked child may go on using it.
+    where a model is made or loaded, never on the way of a tick. All calls release the GIL. The
+    library holds no state and no threads: a forked child may go on using it. For threads see
+    ``BufferedPredictor``.
     """
 
     name = "treelite"
@@ -202,96 +203,27 @@ class TreelitePredictor:
         on_progress: Progress | None = None,
     ) -> None:
         shape = validate_model_text(model_text, n_features=n_features)
-        self.n_features = shape.n_features
         self._num_threads = num_threads
         path = build_library(model_text, on_progress=on_progress)
-        self._library: _Library | None = _Library(path, self.n_features)
-        self._features = np.zeros(self.n_features, dtype=np.float32)
-        self._scores = np.zeros(_N_CLASSES, dtype=np.float64)
-        self._bound: BoundPredictor | None = self.bind(self._features, self._scores)
+        super().__init__(_Library(path, shape.n_features), shape.n_features)
 
-    def bind(
-        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    def _bind(
+        self, model: _Library, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     ) -> BoundPredictor:
-        """Return what predicts from ``features`` into ``scores``, always the same two.
+        return _BoundRow(model, features, scores)
 
-        Parameters
-        ----------
-        features
-            Shape (k,), float32, contiguous: read at each call.
-        scores
-            Shape (3,), float64, contiguous: written at each call, raw scores.
-
-        Returns
-        -------
-        BoundPredictor
-            It keeps both buffers and the library alive, also after ``close``. Different ones may
-            run in different threads.
-
-        Raises
-        ------
-        ModelError
-            A buffer of another shape or dtype, or the predictor is closed.
-        """
-        check_buffer(features, "features", np.float32, self.n_features)
-        check_buffer(scores, "scores", np.float64, _N_CLASSES)
-        if not scores.flags.writeable:
-            raise ModelError("scores is read-only; it must be writeable")
-        return _BoundRow(self._open(), features, scores)
-
-    def predict_row(
-        self, features: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
+    def _score_rows(
+        self, model: _Library, matrix: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]
     ) -> None:
-        """Write the raw scores of one row.
-
-        Parameters
-        ----------
-        features
-            Shape (k,), float32.
-        scores
-            Shape (3,), float64, output.
-        """
-        if features.shape != self._features.shape:
-            raise ModelError(
-                f"features has shape {features.shape}; it must be {self._features.shape}"
-            )
-        if self._bound is None:
-            self._open()
-        else:
-            self._features[:] = features
-            self._bound()
-            scores[:] = self._scores
-
-    def predict_matrix(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the raw scores, shape (n, 3), of the rows of ``matrix``, shape (n, k) float32."""
-        if matrix.ndim != 2 or matrix.shape[1] != self.n_features or matrix.dtype != np.float32:
-            raise ModelError(
-                f"the matrix has shape {matrix.shape} and dtype {matrix.dtype}; it must be float32"
-                f" of shape (n, {self.n_features})"
-            )
-        library = self._open()
-        result = np.empty((len(matrix), _N_CLASSES), dtype=np.float64)
-
-        def predict_chunk(start: int) -> None:
+        def score_chunk(start: int) -> None:
             chunk = np.ascontiguousarray(matrix[start : start + _CHUNK_ROWS])
-            bound = _BoundRow(library, chunk, result[start : start + _CHUNK_ROWS])
+            bound = _BoundRow(model, chunk, scores[start : start + _CHUNK_ROWS])
             _predict_rows(bound.context, len(chunk))
 
         starts = range(0, len(matrix), _CHUNK_ROWS)
         if self._num_threads == 1 or len(starts) < 2:
             for start in starts:
-                predict_chunk(start)
+                score_chunk(start)
         else:
             with ThreadPoolExecutor(self._num_threads, "treelite") as pool:
-                list(pool.map(predict_chunk, starts))
-        return result
-
-    def close(self) -> None:
-        """Free the library, as soon as nothing bound uses it; predicting afterwards raises."""
-        self._library = None
-        self._bound = None
-
-    def _open(self) -> _Library:
-        if self._library is None:
-            raise ModelError("the predictor is closed; load the model again")
-        return self._library
+                list(pool.map(score_chunk, starts))

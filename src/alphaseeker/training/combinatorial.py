@@ -12,15 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.errors import ConfigError
+from alphaseeker.training.label_intervals import Column, Indices, LabelIntervals, part_starts
 from alphaseeker.training.splits import MIN_ROWS, NANOSECONDS
-from alphaseeker.training.walk_forward import (
-    Column,
-    Indices,
-    LabelIntervals,
-    TimeSplitter,
-    part_starts,
-    require_least,
-)
+from alphaseeker.training.time_splitter import TimeSplitter, require_least
 
 __all__ = ["CombinatorialPurged"]
 
