@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from alphaseeker.inference.judgement import judge_row, judge_rows, judgement_step
+from alphaseeker.inference.judgement import judge_rows, judgement_step
 from alphaseeker.inference.signal import Reason
 from alphaseeker.market.gate import Verdict
 from alphaseeker.model.decision import allocate_decision
@@ -34,8 +34,8 @@ CASES = [
 @pytest.mark.parametrize(("scores", "verdict", "seen", "abstain", "side", "reason", "asked"), CASES)
 def test_one_row(scores, verdict, seen, abstain, side, reason, asked):
     probabilities = np.zeros(3)
-    result = judge_row(
-        allocate_decision(CALIBRATION),
+    result = judgement_step(
+        allocate_decision(CALIBRATION)[0],
         np.array(scores),
         probabilities,
         int(verdict),

@@ -15,7 +15,7 @@ from alphaseeker.inference.signal import REASON_OF_CHOICE, REASON_OF_VERDICT, Re
 from alphaseeker.market.gate import Verdict
 from alphaseeker.model.decision import Choice, decision_step, probability_step
 
-__all__ = ["judge_row", "judge_rows", "judgement_step"]
+__all__ = ["judge_rows", "judgement_step"]
 
 REPEATED = int(Verdict.REPEATED)
 ACCEPTED = int(Verdict.ACCEPTED)
@@ -77,20 +77,6 @@ def judgement_step(
     if choice == SELL:
         return -1, NONE, True
     return 0, FILTERED[choice], True
-
-
-@kernel
-def judge_row(
-    decisions: npt.NDArray[Any],
-    scores: npt.NDArray[np.float64],
-    probabilities: npt.NDArray[np.float64],
-    verdict: int,
-    seen: int,
-    needed: int,
-    abstain: bool,
-) -> tuple[int, int, bool]:
-    """Call ``judgement_step`` from Python; ``decisions`` has one element."""
-    return judgement_step(decisions[0], scores, probabilities, verdict, seen, needed, abstain)
 
 
 @kernel

@@ -74,8 +74,8 @@ def run_rows(session: Session, series: TickSeries) -> RowSignals:
     live tick would be refused for leaves the state as it was and gets the reason REFUSED; one that
     lacks depth or the aggressor's side is taken as in training.
     """
-    session.adopt()
     with session.lock:
+        session.adopt()
         pieces = [
             _run_chunk(session, series, start, min(start + CHUNK_ROWS, len(series)))
             for start in range(0, max(len(series), 1), CHUNK_ROWS)
@@ -104,7 +104,7 @@ def _run_chunk(session: Session, series: TickSeries, start: int, end: int) -> Ro
         probabilities=np.empty((count, N_CLASSES)),
     )
     answer_rows(
-        session.state,
+        session.memory,
         ticks,
         depth[start:end] if depth.shape[1] > 0 else depth,
         rows.verdict,

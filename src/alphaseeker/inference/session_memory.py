@@ -195,6 +195,11 @@ class SessionMemory:
         return self._words[ANSWERS]
 
     @property
+    def memory(self) -> npt.NDArray[Any]:
+        """The session's record as it is; whoever works on it holds ``lock``."""
+        return self._state
+
+    @property
     def capture(self) -> int:
         """Number of the present continuous capture."""
         return int(self._state["capture"][0])

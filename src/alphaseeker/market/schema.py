@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "TICK", "TickSeries", "session_code"]
+__all__ = ["REQUIRED_COLUMNS", "TICK", "TickSeries", "session_code"]
 
 TICK = np.dtype(
     [
@@ -35,7 +35,6 @@ REQUIRED_COLUMNS = (
     "close",
     "volume",
 )
-OPTIONAL_COLUMNS = ("buy_volume", "sell_volume", "session", "symbol")
 SESSION_CODE_BYTES = 7  # fits int64; two of a million sessions agree with a chance of 7e-6
 
 

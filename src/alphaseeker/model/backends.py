@@ -45,8 +45,8 @@ def choose_predictor(
 ) -> tuple[Predictor, list[str]]:
     """Return the fastest predictor that gives the model's golden scores.
 
-    Which one that is depends on the model and on the data: on an event stream few columns change
-    at a tick, and ``forest`` goes on from where it stood; on a grid nearly all do.
+    Which one that is depends on the model and on the data: where few columns cross a threshold at
+    a tick, ``forest`` goes on from where it stood.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, Self
@@ -25,7 +26,7 @@ from alphaseeker.training.splits import NANOSECONDS
 __all__ = ["TimeSplitter", "require_least"]
 
 
-class TimeSplitter:
+class TimeSplitter(ABC):
     """What splitters by time share: parameters as scikit-learn wants them, and reading times."""
 
     label_span_s: float
@@ -98,8 +99,9 @@ class TimeSplitter:
         """
         return self._split(self._intervals(X, y, timestamps, label_ends, sessions))
 
+    @abstractmethod
     def _split(self, intervals: LabelIntervals) -> Iterator[tuple[Indices, Indices]]:
-        raise NotImplementedError
+        """Yield what ``split`` does, of rows whose times and labels are known."""
 
     def _intervals(
         self, X: Any, y: Any, timestamps: Column, label_ends: Column, sessions: Column
