@@ -81,6 +81,9 @@ TESTED_IN = {
     "bench/start.py": "test_bench.py",
     "bench/streams.py": "test_bench.py",
     "bench/timing.py": "test_bench.py",
+    "config/checks.py": "test_config.py",
+    "config/loading.py": "test_config.py",
+    "config/sections.py": "test_config.py",
     # What a terminal shows is tested by running the verbs.
     "cli_options.py": "test_cli.py",
     "cli_serving.py": "test_cli.py",

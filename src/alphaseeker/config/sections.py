@@ -1,0 +1,148 @@
+"""The sections: every key, its default, and what it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alphaseeker.config.checks import (
+    BOOL,
+    FRACTION,
+    NOT_NEGATIVE,
+    Section,
+    all_or_list,
+    key,
+    number,
+    one_of,
+)
+
+__all__ = [
+    "DataConfig",
+    "FactorConfig",
+    "FeatureConfig",
+    "InferenceConfig",
+    "ModelConfig",
+    "MonitoringConfig",
+    "RiskConfig",
+    "SplitConfig",
+    "TargetConfig",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Section):
+    """The LightGBM model."""
+
+    objective: str = key("multiclass", one_of("multiclass", "multiclassova"))
+    num_class: int = key(3, one_of(3))
+    random_state: int = key(42, number(0, 2**31 - 1, integer=True))
+    class_weight: str | None = key("balanced", one_of("balanced", None))
+    num_leaves: int = key(31, number(2, 64, integer=True))
+    learning_rate: float = key(0.1, number(1e-6, 1.0))
+    feature_fraction: float = key(0.8, number(0.01, 1.0))
+    lambda_l2: float = key(10.0, NOT_NEGATIVE)
+    num_boost_round: int = key(300, number(1, 10_000, integer=True))
+    early_stopping_rounds: int = key(30, number(1, 10_000, integer=True))
+    min_data_in_leaf: int | str = key("auto", number(1, 10**9, integer=True, words=("auto",)))
+    num_threads: int = key(0, number(0, 1024, integer=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskConfig(Section):
+    """Costs, exits, sizing and limits. Shares of the price or of the equity, not per cent."""
+
+    TAKE_PROFIT_PCT: float = key(0.004, number(1e-6, 1.0))
+    STOP_LOSS_PCT: float = key(0.004, number(1e-6, 1.0))
+    custom_stop_loss: float | None = key(None, number(1e-6, 1.0, words=(None,)))
+    TRANSACTION_COST_PCT: float = key(0.0005, number(0.0, 0.1))
+    MAKER_COST_PCT: float = key(0.0002, number(-0.01, 0.1))
+    MAX_POSITION_SIZE: float = key(1.0, number(0.0, 100.0))
+    RISK_PER_TRADE: float = key(0.01, number(0.0, 1.0))
+    dynamic_position_sizing: bool = key(True, BOOL)
+    LOT_SIZE: float = key(0.0, NOT_NEGATIVE)
+    MIN_NOTIONAL: float = key(0.0, NOT_NEGATIVE)
+    MAX_DAILY_LOSS: float = key(0.02, FRACTION)
+    MAX_DRAWDOWN: float = key(0.1, FRACTION)
+    VOLATILITY_BASED_SL: bool = key(True, BOOL)
+    VOLATILITY_MULTIPLIER: float = key(2.0, number(1e-3, 100.0))
+    VOLATILITY_HALF_LIFE_S: float = key(60.0, number(1.0, 86_400.0))
+    MAX_STOP_LOSS_PCT: float = key(0.02, number(1e-6, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceConfig(Section):
+    """Live prediction."""
+
+    TARGET_LATENCY_MS: float = key(500.0, number(1e-6))
+    ENABLE_CACHING: bool = key(True, BOOL)
+    BATCH_SIZE: int = key(32, number(1, 10**7, integer=True))
+    BACKEND: str = key("auto", one_of("auto", "forest", "treelite", "lightgbm"))
+    MIN_CONFIDENCE: float | str = key("auto", number(0.0, 1.0, words=("auto",)))
+    TRADE_WITHOUT_EDGE: bool = key(False, BOOL)
+    NUM_THREADS: int = key(1, number(1, 1024, integer=True))
+    MAX_SESSIONS: int = key(1000, number(1, 10**6, integer=True))
+    HISTORY_SIZE: int = key(1000, number(0, 10**7, integer=True))
+    READY_HISTORY_S: int = key(900, number(0, 10**6, integer=True))
+    MAX_GAP_S: float = key(900.0, number(1e-3))
+    MAX_AGE_S: float = key(30.0, number(1e-3))
+    MAX_CLOCK_SKEW_S: float = key(5.0, NOT_NEGATIVE)
+    MAX_JUMP: float = key(0.2, number(1e-6, 1.0))
+    UNKNOWN_SYMBOL: str = key("warn", one_of("warn", "refuse"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig(Section):
+    """What the model learns to predict."""
+
+    KIND: str = key("fixed_horizon", one_of("fixed_horizon", "triple_barrier"))
+    HORIZON_S: float = key(60, number(1e-3, 86_400.0))
+    THRESHOLD: float | str = key("tercile", number(0.0, 1.0, words=("tercile", "cost")))
+    LABEL_PRICE: str = key("mid", one_of("mid", "close"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig(Section):
+    """Shares of the rows, in time order: training, validation, held-back test."""
+
+    VALIDATION_FRACTION: float = key(0.2, number(0.01, 0.5))
+    TEST_FRACTION: float = key(0.2, number(0.01, 0.5))
+    EMBARGO_S: float = key(60.0, NOT_NEGATIVE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Section):
+    """Reading files and frames."""
+
+    ON_BAD_ROW: str = key("drop", one_of("drop", "raise"))
+    MAX_BAD_RATIO: float = key(0.001, FRACTION)
+    BUCKET_S: float | str = key("auto", number(1, 900, words=("auto",)))
+    CHUNK_ROWS: int = key(250_000, number(1, 10**8, integer=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureConfig(Section):
+    """Which columns of the catalogue a model may use."""
+
+    families: str | Sequence[str] = key("all", all_or_list(str))
+    windows: str | Sequence[int] = key("all", all_or_list(int))
+    MAX_FEATURES: int | None = key(None, number(1, 10**6, integer=True, words=(None,)))
+    MIN_WARM_SHARE: float = key(0.5, FRACTION)
+    ROUND_TRIP_NOTIONAL: float = key(10_000.0, number(1e-9))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorConfig(Section):
+    """Factor evaluation."""
+
+    FORWARD_S: float = key(60, number(1e-3, 86_400.0))
+    QUANTILES: int = key(5, number(2, 100, integer=True))
+    BLOCKS: int = key(40, number(2, 10_000, integer=True))
+    ALPHA: float = key(0.05, number(1e-9, 0.5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringConfig(Section):
+    """When ``health_check`` warns."""
+
+    MAX_MODEL_AGE_DAYS: float = key(30.0, number(1e-6))
+    MAX_HELD_SHARE: float = key(0.05, FRACTION)
