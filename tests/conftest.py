@@ -21,6 +21,7 @@ DEPTH_LEVELS = 5
 SETTINGS = {
     "num_boost_round": 25,
     "windows": [1, 5, 30],
+    "FOLDS": 2,
     "TRADE_WITHOUT_EDGE": True,
     "MIN_CONFIDENCE": 0.0,
 }

@@ -40,6 +40,7 @@ LAYERS = {
     "engine": 7,
     "bench": 8,
     "cli": 8,
+    "cli_interrupt": 8,
     "cli_options": 8,
     "cli_serving": 8,
     "console": 8,
@@ -50,10 +51,12 @@ LAYERS = {
 SIDEWAYS = {
     ("config", "errors"),
     ("_logging", "errors"),
+    ("cli", "cli_interrupt"),
     ("cli", "cli_options"),
     ("cli", "cli_serving"),
     ("cli", "console"),
     ("cli", "demo"),
+    ("cli_interrupt", "console"),
     ("cli_serving", "bench"),
     ("cli_serving", "cli_options"),
     ("cli_serving", "console"),
@@ -87,7 +90,6 @@ TESTED_IN = {
     # What a terminal shows is tested by running the verbs.
     "cli_options.py": "test_cli.py",
     "cli_serving.py": "test_cli.py",
-    "console.py": "test_cli.py",
     "demo.py": "test_cli.py",
     # Families write into one record: every column is compared with its formula at once.
     "features/buckets.py": "features/test_oracle.py",
@@ -129,10 +131,12 @@ TESTED_IN = {
     "inference/answers.py": "test_public_api.py",
     "inference/batch_answers.py": "inference/test_live.py",
     "inference/health.py": "test_public_api.py",
+    "inference/monitoring.py": "test_public_api.py",
     "inference/pool.py": "test_config_effects.py",
     "inference/signal.py": "inference/test_judgement.py",
     "inference/statistics.py": "test_public_api.py",
     # The parts of a session are seen at work in its signals.
+    "inference/realised.py": "inference/test_following.py",
     "inference/session_calls.py": "inference/test_session.py",
     "inference/session_memory.py": "inference/test_session.py",
     "inference/session_snapshot.py": "inference/test_session.py",
@@ -163,6 +167,11 @@ TESTED_IN = {
     # What the facade and the command line answer.
     "training/factor_run.py": "test_cli.py",
     "training/outcome.py": "test_engine.py",
+    # What the checks for leaks share.
+    "training/leak_finding.py": "training/test_hindsight.py",
+    # The rows of a fold, and what is said of them.
+    "training/answers.py": "training/test_evaluation.py",
+    "training/fold_parts.py": "training/test_fold_fit.py",
     # What splitters share is seen in the one that is used most.
     "training/time_splitter.py": "training/test_walk_forward.py",
 }

@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from alphaseeker.cli import app, main
+from alphaseeker.market.simulator import START_NS, simulate_frame
+from alphaseeker.model.artifact import load_artifact
 
-SETTINGS = ["--set", "num_boost_round=8", "--set", "windows=[1, 5, 30, 60]"]
+SETTINGS = ["num_boost_round=8", "windows=[1, 5, 30, 60]", "FOLDS=2"]
+SETTINGS = [word for setting in SETTINGS for word in ("--set", setting)]
 
 
 def run(*arguments):
@@ -43,18 +46,53 @@ def test_every_verb_has_help():
 
 def test_train_and_evaluate(data, tmp_path):
     model = tmp_path / "m.joblib"
-    result = run("train", data, "--out", model, *SETTINGS)
+    result = run("train", data, "--out", model, *SETTINGS, "--set", "REFIT=false")
     assert result.exit_code == 0
     assert model.is_file()
-    for word in ("verdict", "logistic", "last label", "class prior", "95 % interval"):
+    for word in (
+        "verdict",
+        "logistic",
+        "last label",
+        "class prior",
+        "95 % interval",
+        "by fold",
+        "calibration (error",
+        "importance, the first 10",
+        "deflated",
+    ):
         assert word in result.output
     judged = run("evaluate", model, data)
-    assert "held-back part only" in judged.output
+    assert "held-back rows only" in judged.output
+    assert "by fold" not in judged.output
     trained = json.loads((tmp_path / "m.report.json").read_text())
-    offline = trained["results"]["evaluation_results"]
+    (*_, offline) = trained["results"]["evaluation_results"]["folds"]
     evaluated = json.loads(run("evaluate", model, data, "--json").output)
     for key in ("log_loss", "ic", "mcc", "n_rows", "confusion_matrix"):
         assert evaluated[key] == offline[key]
+
+
+def test_train_goes_on_from_a_model(trained, tmp_path):
+    later = tmp_path / "later.parquet"
+    frame = simulate_frame(8_000, seed=9, signal_strength=0.5, start_ns=START_NS + 10**14)
+    frame.to_parquet(later)
+    for mode in ("warm", "refit"):
+        model = tmp_path / f"{mode}.joblib"
+        result = run(
+            "train", later, "--resume", trained[0], "--resume-mode", mode, "--out", model, *SETTINGS
+        )
+        assert result.exit_code == 0, result.output
+        record = load_artifact(model).training["resumed_from"]
+        assert record["mode"] == mode
+
+
+def test_a_resume_mode_without_a_model_is_wrong_use(data, monkeypatch, capsys):
+    assert end(monkeypatch, "train", data, "--resume-mode", "refit") == 2
+    assert "--resume-mode needs --resume" in capsys.readouterr().err
+
+
+def test_evaluating_on_what_the_model_was_fitted_on_is_refused(trained, data, monkeypatch, capsys):
+    assert end(monkeypatch, "evaluate", trained[0], data) == 1
+    assert "REFIT = false" in capsys.readouterr().err
 
 
 def test_train_prints_json(data, tmp_path):
@@ -96,6 +134,72 @@ def test_doctor(data, market, tmp_path, monkeypatch, capsys):
     bad.to_csv(path, index=False)
     assert end(monkeypatch, "doctor", path) == 1
     assert "line 7" in capsys.readouterr().err
+
+
+FEATURES = """
+from alphaseeker import custom_feature, frame_feature
+
+@custom_feature(unit="1")
+def spread(state, tick, window_s):
+    return tick.ask_price - tick.bid_price
+
+@frame_feature(unit="1")
+def ahead(frame):
+    return frame["mid"].shift(-1) - frame["mid"]
+"""
+
+
+def test_doctor_looks_for_leaks(data, trained, market, tmp_path):
+    quick = ["--set", "num_boost_round=5"]
+    result = run("doctor", "--leaks", trained[0], data, *quick)
+    assert result.exit_code == 0
+    assert "rows" in result.output
+    assert result.output.count("\nok   ") == 5
+    for check in ("prefix invariance", "alignment", "hindsight", "unrelated labels", "reported"):
+        assert check in result.output
+    assert run("doctor", data, "--leaks", trained[0], *quick).output == result.output
+    late = market.copy()
+    late["close"] = late["close"].shift(-2).ffill()
+    path = tmp_path / "late.parquet"
+    late.to_parquet(path)
+    result = run("doctor", path, "--leaks", trained[0], "--json", *quick)
+    assert result.exit_code == 1
+    found = [one for one in json.loads(result.output)["leaks"] if not one["passed"]]
+    assert {one["check"] for one in found} >= {"alignment"}
+    assert "close" in {one["figures"]["column"] for one in found}
+
+
+def test_doctor_marks_what_it_could_not_judge(data, trained, monkeypatch):
+    from alphaseeker.training import leaks
+    from alphaseeker.training.leak_finding import Finding
+
+    short = Finding(check="hindsight", passed=True, judged=False, sentence="not judged: too short")
+    monkeypatch.setattr(leaks, "find_leaks", lambda *a, **k: [short])
+    result = run("doctor", data, "--leaks", trained[0])
+    assert result.exit_code == 0
+    assert "\n--   hindsight: not judged" in result.output
+    assert "\nok   " not in result.output
+
+
+def test_doctor_takes_features_for_leaks_only(data, monkeypatch, capsys):
+    assert end(monkeypatch, "doctor", data, "--custom", "x.py") == 2
+    assert "--leaks MODEL" in capsys.readouterr().err
+
+
+def test_doctor_checks_features_of_a_file(data, trained, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "own_features.py"
+    path.write_text(FEATURES)
+    arguments = ("doctor", data, "--leaks", trained[0], "--set", "num_boost_round=5", "--custom")
+    assert end(monkeypatch, *arguments, path) == 1
+    out = capsys.readouterr().out
+    assert "LEAK prefix invariance: custom.ahead looks ahead" in out
+    assert "custom.spread looks" not in out
+    empty = tmp_path / "empty_features.py"
+    empty.write_text("")
+    assert end(monkeypatch, *arguments, empty) == 2
+    assert "holds no feature" in capsys.readouterr().err
+    assert end(monkeypatch, *arguments, "no_such_module_of_features") == 2
+    assert "cannot be imported" in capsys.readouterr().err
 
 
 def test_warmup_compiles(trained):

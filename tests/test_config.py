@@ -86,6 +86,9 @@ RISK = "risk/test_risk_config.py::test_a_key_changes_what_a_user_sees"
 TREES = "training/test_fit.py::test_every_model_key_changes_the_trees"
 FIT = "training/test_fit.py::test_the_remaining_keys_reach_lightgbm"
 TRAINED = "training/test_pipeline.py::test_keys_change_the_model"
+BENT = "test_the_key_calibration_bends_the_model_it_is_set_for"
+TRIALS = "test_search_trials_ends_it_and_then_it_is_the_same_again"
+PLANNED = "training/test_folds.py::test_combinatorial_keys_change_the_plan"
 FACTORS = "test_config_effects.py::test_factor_settings"
 
 # The test that changes a key and sees what it does. A key that does nothing does not exist.
@@ -93,15 +96,20 @@ KEY_TESTS = {
     "objective": TREES,
     "num_class": FIT,
     "random_state": TREES,
-    "class_weight": TREES,
+    "class_weight": TRAINED,
     "num_leaves": TREES,
     "learning_rate": TREES,
     "feature_fraction": TREES,
     "lambda_l2": TREES,
+    "min_gain_to_split": TREES,
+    "linear_part": TREES,
     "num_boost_round": TREES,
     "early_stopping_rounds": FIT,
     "min_data_in_leaf": TREES,
     "num_threads": FIT,
+    "calibration": f"training/test_calibration.py::{BENT}",
+    "SEARCH_MINUTES": "training/test_search_run.py::test_search_minutes_above_0_search",
+    "SEARCH_TRIALS": f"training/test_search.py::{TRIALS}",
     **dict.fromkeys(DEFAULTS["risk"], RISK),
     "KIND": TRAINED,
     "HORIZON_S": TRAINED,
@@ -110,11 +118,23 @@ KEY_TESTS = {
     "VALIDATION_FRACTION": TRAINED,
     "TEST_FRACTION": TRAINED,
     "EMBARGO_S": TRAINED,
+    "FOLDS": TRAINED,
+    "FOLD_SCHEME": TRAINED,
+    "ROLLING_TRAIN_S": TRAINED,
+    "REFIT": TRAINED,
+    "COMBINATORIAL_GROUPS": PLANNED,
+    "COMBINATORIAL_TEST_GROUPS": PLANNED,
+    "recency_half_life_s": TRAINED,
+    "label_weight": "training/test_pipeline.py"
+    "::test_the_weight_of_labels_that_overlap_changes_the_model",
     **{
         key: f"test_config_effects.py::test_{key.lower()}"
         for section in ("inference", "data", "feature", "monitoring")
         for key in DEFAULTS[section]
     },
+    "MATRIX_MEMORY_MB": (
+        "training/test_scale.py::test_values_in_files_give_the_same_model_and_leave_nothing"
+    ),
     "FORWARD_S": FACTORS,
     "QUANTILES": FACTORS,
     "BLOCKS": FACTORS,
@@ -144,6 +164,11 @@ def another_value(section, key):
         "families": ["book", "flow"],
         "windows": [5, 60],
         "MAX_FEATURES": 10,
+        "label_weight": None,
+        "recency_half_life_s": 3600.0,
+        "calibration": "isotonic",
+        "FOLD_SCHEME": "combinatorial",
+        "ROLLING_TRAIN_S": 3600.0,
     }
     default = DEFAULTS[section][key]
     if key in words:

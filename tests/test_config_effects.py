@@ -17,7 +17,7 @@ from alphaseeker.inference import served_model
 from alphaseeker.inference.served_model import serve
 from alphaseeker.market import readers
 from alphaseeker.market.readers import read_ticks
-from alphaseeker.market.simulator import simulate
+from alphaseeker.market.simulator import START_NS, simulate
 from alphaseeker.model import backends
 from alphaseeker.training.run import blocks_of, judge_source
 from ticks import quotes, tick
@@ -245,7 +245,7 @@ def test_chunk_rows(market, tmp_path, monkeypatch):
 def selected(market, **settings):
     from alphaseeker.training.pipeline import train_on_blocks
 
-    config = load_config(None, {"num_boost_round": 2, **settings})
+    config = load_config(None, {"num_boost_round": 2, "FOLDS": 1, "REFIT": False, **settings})
     judged = judge_source(market, config)
     names = [
         "book.imbalance",
@@ -340,6 +340,66 @@ def test_max_held_share(with_settings):
         engine.predict(tick(0), replay=True)
         engine.predict(tick(1, bid_price=200.0), replay=True)
         assert engine.health_check()["components"]["data"]["status"] == status
+
+
+def realised(engine, **counters):
+    """Let a session of the engine have counted what is given; return what is said of the model."""
+    record = engine.session("SIMULATED").memory["realised"]
+    for name, value in counters.items():
+        record[name] = value
+    return engine.needs_retraining()
+
+
+def predictions(n, hits, probability):
+    return {
+        "resolved": n,
+        "hits": hits,
+        "recent": n,
+        "recent_hits": hits,
+        "recent_expected": n * probability,
+        "recent_variance": n * probability * (1.0 - probability),
+    }
+
+
+def test_max_hit_rate_gap(with_settings):
+    found = {
+        limit: realised(with_settings(MAX_HIT_RATE_GAP=limit), **predictions(2_000, 600, 0.5))
+        for limit in (0.1, 0.3)
+    }
+    assert [found[limit]["needed"] for limit in found] == [True, False]
+    assert "MAX_HIT_RATE_GAP is 10 %" in found[0.1]["reasons"][0]
+    # As wide a gap, of too few predictions to mean anything.
+    assert not realised(with_settings(MIN_RESOLVED=1), **predictions(10, 3, 0.5))["needed"]
+
+
+def test_min_resolved(with_settings):
+    found = [
+        realised(with_settings(MIN_RESOLVED=least), **predictions(150, 30, 0.5))
+        for least in (100, 200)
+    ]
+    assert [one["needed"] for one in found] == [True, False]
+
+
+def test_max_model_drawdown(with_settings):
+    for limit, needed in ((0.05, True), (0.07, False)):
+        engine = with_settings(MAX_MODEL_DRAWDOWN=limit)
+        found = realised(engine, trades=9, net=-0.04, peak=0.02, deepest=0.06)
+        assert found["needed"] is needed
+        assert found["drawdown"] == pytest.approx(0.06)
+
+
+def test_max_feature_psi(with_settings):
+    rows = simulate(3_000, seed=5, start_ns=START_NS + 10**15, start_price=3_000.0).ticks
+    counts = []
+    for limit in (0.25, 1e6):
+        engine = with_settings(MAX_FEATURE_PSI=limit)
+        session = engine.session("SIMULATED")
+        for row in rows.tolist():
+            session.update(*row[:7])
+        psi = engine.needs_retraining()["psi"]
+        assert psi["judged"]
+        counts.append(psi["count"])
+    assert counts[0] > counts[1] == 0
 
 
 def test_a_live_engine_takes_new_settings(with_settings):

@@ -83,7 +83,10 @@ def test_a_feature_that_the_model_left_out_is_not_asked_for(market, tmp_path):
 
 def test_evaluation_and_factors_compute_it_too(served, market, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert served.evaluate(market)["held_back"]["rows_after"] > 0
+    stamps = market["timestamp"]
+    later = market.assign(timestamp=stamps + (stamps.iloc[-1] - stamps.iloc[0]))
+    # The first row stands where the training's last one does.
+    assert served.evaluate(later)["held_back"]["rows_after"] == len(market) - 1
     factors = served.evaluate_factors(market.head(4_000))
     graded = {factor["factor_name"] for factor in factors["factor_results"]}
     assert "custom.slow_imbalance_20s" in graded
@@ -251,5 +254,5 @@ def test_settings_may_change_while_it_serves(served, market):
     served.update_config({"MIN_CONFIDENCE": 0.99})
     after = signals(session, quotes(market.iloc[200:300]))
     assert "low_confidence" not in {signal[-2] for signal in before}
-    assert {signal[-2] for signal in after} == {"low_confidence", None}
+    assert "low_confidence" in {signal[-2] for signal in after} <= {"low_confidence", None}
     assert all(signal[-1] for signal in after)  # still ready: the stream went on

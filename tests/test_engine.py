@@ -189,7 +189,7 @@ def test_a_symbol_must_be_text(engine, symbol):
 
 def test_the_price_column_of_the_training_is_remembered(market, tmp_path):
     renamed = market.rename(columns={"close": "last"})
-    engine = AlphaSeekerMLEngine(load_config(None, QUICK))
+    engine = AlphaSeekerMLEngine(load_config(None, {**QUICK, "FOLDS": 2, "REFIT": False}))
     engine.train_model(renamed, "last", tmp_path / "m.joblib")
     assert engine.predict_batch(renamed.head(5))
     assert engine.warm_up(renamed.head(5))["SIMULATED"]["accepted"] == 5

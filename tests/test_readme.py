@@ -24,6 +24,8 @@ def folder(tmp_path, monkeypatch, market, trained):
     """A working directory with the files that the README names."""
     monkeypatch.chdir(tmp_path)
     market.to_parquet("ticks.parquet")
+    later = market["timestamp"] + (market["timestamp"].iloc[-1] - market["timestamp"].iloc[0]) * 2
+    market.assign(timestamp=later).to_parquet("later.parquet")
     (tmp_path / "bot.toml").write_text(QUICK)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "trading_model.joblib").write_bytes(trained[0].read_bytes())

@@ -1,17 +1,29 @@
-"""The command ``alphaseeker``: one verb a task, exit code 0 fine, 1 failed, 2 wrong use."""
+"""The command ``alphaseeker``: one verb a task.
+
+Exit code 0 fine, 1 failed, 2 wrong use, 130 interrupted (Ctrl-C), 143 told to end (SIGTERM).
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from alphaseeker import __version__
+from alphaseeker.cli_interrupt import (
+    Interrupted,
+    Terminated,
+    following_stages,
+    interrupts,
+)
 from alphaseeker.cli_options import (
     config_of,
+    custom_of,
     engine_of,
     with_json,
     with_price_column,
@@ -26,6 +38,7 @@ from alphaseeker.console import (
     progress,
     say,
     show_json,
+    significance_sentence,
 )
 from alphaseeker.demo import run_demo
 from alphaseeker.engine import DEFAULT_MODEL_PATH
@@ -33,6 +46,7 @@ from alphaseeker.errors import AlphaSeekerError, ConfigError
 from alphaseeker.features.catalogue import FAMILIES
 from alphaseeker.features.choice import choose_features
 from alphaseeker.features.documentation import features_table, render_catalogue
+from alphaseeker.model.artifact import load_artifact
 
 __all__ = ["app", "main"]
 
@@ -48,21 +62,38 @@ def app() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=DEFAULT_MODEL_PATH, show_default=True
 )
+@click.option(
+    "--resume", type=click.Path(path_type=Path), help="Model to go on from; DATA must be later."
+)
+@click.option(
+    "--resume-mode",
+    type=click.Choice(["refit", "warm"]),
+    default="warm",
+    show_default=True,
+    help="Add trees to the model's own, or train anew on its columns and target.",
+)
 @with_price_column
 @with_settings
 @with_json
 def train(
     data: str,
     out: Path,
+    resume: Path | None,
+    resume_mode: str,
     price_col: str,
     config_path: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Train a model on DATA (a CSV or Parquet file, a glob or a directory) and evaluate it."""
+    given = click.get_current_context().get_parameter_source("resume_mode")
+    if resume is None and given is not ParameterSource.DEFAULT:
+        raise click.UsageError("--resume-mode needs --resume: name the model to go on from")
     engine = engine_of(config_path, settings)
-    with progress(not as_json) as advance:
-        outcome = engine.train_model(data, price_col, out, on_progress=advance)
+    with progress(not as_json) as advance, following_stages(advance, out) as follow:
+        outcome = engine.train_model(
+            data, price_col, out, on_progress=follow, resume=resume, resume_mode=resume_mode
+        )
     if as_json:
         show_json(outcome)
         return
@@ -80,6 +111,7 @@ def train(
 
 def _say_evaluation(evaluation: dict[str, Any]) -> None:
     say(*evaluation_tables(evaluation))
+    say(significance_sentence(evaluation["overfitting"]))
     say(f"verdict: {evaluation['verdict']}: {evaluation['verdict_reason']}")
 
 
@@ -106,8 +138,8 @@ def evaluate(
         return
     held_back = evaluation["held_back"]
     say(
-        f"held-back part only: {held_back['rows_after']:,} rows from {held_back['from']} on; the "
-        f"{held_back['rows_before']:,} rows before it belong to the training and are left out"
+        f"held-back rows only: {held_back['rows_after']:,} from {held_back['from']} on; the "
+        f"{held_back['rows_before']:,} rows before belong to the training and are left out"
     )
     _say_evaluation(evaluation)
 
@@ -156,31 +188,79 @@ def features(family: str | None, markdown: bool, as_json: bool) -> None:
 
 @app.command()
 @click.argument("data")
-@with_price_column
+@click.option(
+    "--leaks",
+    "model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Look for leaks in DATA and in the columns that MODEL reads, too.",
+)
+@click.option(
+    "--custom",
+    multiple=True,
+    metavar="MODULE",
+    help="Module or Python file with custom and frame features; for --leaks.",
+)
+@click.option("--price-col", help="Column read as the last price; close, or that of MODEL.")
 @with_settings
 @with_json
 def doctor(
     data: str,
-    price_col: str,
+    model: Path | None,
+    custom: tuple[str, ...],
+    price_col: str | None,
     config_path: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say what the quality gate finds in DATA; exit code 1 where training would refuse it."""
+    """Say what the quality gate finds in DATA; exit code 1 where training would refuse it.
+
+    With --leaks it is 1, too, where a column knows what it cannot have known. A check marked -- had
+    too little to judge by.
+    """
+    if custom and model is None:
+        raise click.UsageError("--custom is for the checks of --leaks MODEL: give that, too")
     from alphaseeker.market.quality import QualityAccumulator, enforce
     from alphaseeker.market.readers import iter_ticks
 
     config = config_of(config_path, settings)
+    artifact = None if model is None else load_artifact(model)
+    known = "close" if artifact is None else str(artifact.training.get("price_col", "close"))
     limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
     accumulator = QualityAccumulator(data, **limits)
-    for piece in iter_ticks(data, price_col=price_col, chunk_rows=config.data.CHUNK_ROWS):
+    for piece in iter_ticks(data, price_col=price_col or known, chunk_rows=config.data.CHUNK_ROWS):
         accumulator.update(piece)
     report = accumulator.report()
-    if as_json:
-        show_json(report.as_dict())
-    else:
+    if artifact is None:
+        if as_json:
+            show_json(report.as_dict())
+        else:
+            say(str(report))
+        enforce(report, config.data)
+        return
+    if not as_json:
         say(str(report))
     enforce(report, config.data)
+    from alphaseeker.training.leaks import find_leaks
+
+    findings = find_leaks(artifact, data, config, price_col=price_col, custom=custom_of(custom))
+    if as_json:
+        show_json({**report.as_dict(), "leaks": [finding.as_dict() for finding in findings]})
+    else:
+        say(
+            *(
+                f"{_mark(finding.passed, finding.judged)} {finding.check}: {finding.sentence}"
+                for finding in findings
+            )
+        )
+    if not all(finding.passed for finding in findings):
+        click.get_current_context().exit(1)
+
+
+def _mark(passed: bool, judged: bool) -> str:
+    if not judged:
+        return "--  "
+    return "ok  " if passed else "LEAK"
 
 
 @app.command()
@@ -220,13 +300,17 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     logging.getLogger("alpha_seeker_ml").setLevel(logging.ERROR)
     try:
-        code = app(standalone_mode=False)
+        with interrupts():
+            code = app(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except click.Abort:
+    except Interrupted as stop:
+        click.echo(str(stop), err=True)
+        sys.exit(stop.exit_code)
+    except click.Abort as stop:
         click.echo("interrupted; nothing half-done was left behind", err=True)
-        sys.exit(1)
+        sys.exit(128 + (SIGTERM if isinstance(stop.__cause__, Terminated) else SIGINT))
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

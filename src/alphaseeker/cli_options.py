@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
 
 from alphaseeker.config import Config, load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
+from alphaseeker.errors import ConfigError
+from alphaseeker.features.custom import CustomFeature
+from alphaseeker.features.frame_feature import FrameFeature
 
-__all__ = ["config_of", "engine_of", "with_json", "with_price_column", "with_settings"]
+__all__ = [
+    "config_of",
+    "custom_of",
+    "engine_of",
+    "with_json",
+    "with_price_column",
+    "with_settings",
+]
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,3 +76,53 @@ def config_of(config_path: Path | None, settings: tuple[str, ...]) -> Config:
         except tomllib.TOMLDecodeError:
             overrides[key] = value
     return load_config(config_path, overrides)
+
+
+def custom_of(sources: Sequence[str]) -> list[CustomFeature | FrameFeature]:
+    """Return the custom and frame features that modules hold, each once, by name.
+
+    Parameters
+    ----------
+    sources
+        Names of modules, or paths of Python files, whose code is run.
+
+    Raises
+    ------
+    ConfigError
+        A module cannot be imported, or holds no feature.
+    """
+    found: dict[str, CustomFeature | FrameFeature] = {}
+    for source in sources:
+        try:
+            module = _module(source)
+        except Exception as error:
+            raise ConfigError(
+                f"--custom {source!r} cannot be imported: {type(error).__name__}: {error}; give "
+                "the name of a module or the path of a Python file"
+            ) from error
+        own = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, (CustomFeature, FrameFeature))
+        ]
+        if not own:
+            raise ConfigError(
+                f"--custom {source!r} holds no feature; decorate functions with "
+                "alphaseeker.custom_feature or alphaseeker.frame_feature"
+            )
+        found |= {feature.name: feature for feature in own}
+    return list(found.values())
+
+
+def _module(source: str) -> ModuleType:
+    path = Path(source)
+    if path.suffix != ".py":
+        return importlib.import_module(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file {source}")
+    module = importlib.util.module_from_spec(spec)
+    # Under its name the source of its functions is found.
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

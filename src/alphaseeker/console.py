@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,14 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 __all__ = [
+    "calibration_table",
     "call_tables",
     "evaluation_tables",
     "factor_table",
     "feature_table",
+    "fold_table",
+    "importance_table",
     "latency_table",
     "progress",
     "say",
     "show_json",
+    "significance_sentence",
 ]
 
 OUT = Console(highlight=False)
@@ -29,6 +34,7 @@ STAGE_NAMES = {
     "read": "reading",
     "features": "computing features",
     "select": "selecting features",
+    "search": "searching parameters",
     "fit": "fitting trees",
     "calibrate": "calibrating",
     "evaluate": "evaluating",
@@ -42,6 +48,10 @@ STAGE_NAMES = {
     "measure": "timing calls",
     "replay": "replaying",
 }
+NOT_JUDGED = "not judged"
+# What the notes of ``training.significance`` hold where it has put 0 for what it cannot compute.
+NO_RATIO = ("no Sharpe ratio is judged", "too few to judge a Sharpe ratio")
+NO_CHOICE = ("too few to say whether their choice", "none was better than another")
 QUANTILES = {"p50_us": "p50", "p99_us": "p99", "p999_us": "p99.9", "max_us": "max"}
 
 
@@ -95,9 +105,9 @@ def _interval(bounds: Sequence[float] | None) -> str:
 
 
 def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
-    """Return the model beside its baselines, and what trading it would have brought."""
+    """Return the model beside its baselines, its folds, and what trading would have brought."""
     table = _grid(
-        f"held-back part: {evaluation['n_rows']:,} rows",
+        f"held-back rows: {evaluation['n_rows']:,} in {_folds(evaluation)}",
         "",
         "log-loss skill (nats)",
         "95 % interval",
@@ -122,7 +132,121 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
         _interval(evaluation["intervals"].get("net_return_bp")),
         f"{evaluation['break_even_cost_bp']:+.2f}",
     )
-    return [table, money]
+    tables = [table, money, calibration_table(evaluation), importance_table(evaluation)]
+    if len(evaluation["folds"]) > 1:
+        tables.insert(1, fold_table(evaluation))
+    return tables
+
+
+def significance_sentence(worth: Mapping[str, Any]) -> str:
+    """Say what the Sharpe ratio is worth, and how likely the choice was overfitted.
+
+    Parameters
+    ----------
+    worth
+        ``overfitting`` of an evaluation. What could not be computed is 0 there, and its ``note``
+        says why: 0 would read as the best or the worst possible.
+    """
+    note = worth["note"]
+    no_ratio = worth["deflated_sharpe"] == 0.0 and any(reason in note for reason in NO_RATIO)
+    no_choice = worth["pbo"] == 0.0 and any(reason in note for reason in NO_CHOICE)
+    deflated = NOT_JUDGED if no_ratio else f"{worth['deflated_sharpe']:.3f}"
+    pbo = NOT_JUDGED if no_choice or worth["trials"] < 2 else f"{worth['pbo']:.2f}"
+    return (
+        f"Sharpe of {worth['cells']} cells of time ({worth['returns_of']}): "
+        f"{worth['sharpe']:+.3f} a cell, deflated {deflated} ({worth['trials']} tried), "
+        f"probability of overfitting {pbo}" + (f"; {note}" if note else "")
+    )
+
+
+def _folds(evaluation: Mapping[str, Any]) -> str:
+    count = len(evaluation["folds"])
+    named = "1 part" if count == 1 else f"{count} folds"
+    paths = evaluation["n_paths"]
+    return named if paths == 1 else f"{named}, means over {paths} paths"
+
+
+def fold_table(evaluation: Mapping[str, Any]) -> Table:
+    """Return a line for each fold, and the whole below."""
+    table = _grid(
+        "by fold",
+        "from",
+        "rows",
+        "skill",
+        "IC",
+        "MCC",
+        "ECE",
+        "skill of the logistic",
+        "IC of it",
+        "trades",
+        "net bp",
+    )
+    for row in (*evaluation["folds"], evaluation):
+        logistic = row["baselines"].get("logistic")
+        rival = ["", ""]
+        if logistic is not None:
+            rival = [f"{logistic['log_loss_skill']:+.4f}", f"{logistic['ic']:+.4f}"]
+        start = datetime.fromtimestamp(row["start_ns"] // 10**9, UTC)
+        table.add_row(
+            "all" if row is evaluation else start.strftime("%Y-%m-%d %H:%M:%S"),
+            f"{row['n_rows']:,}",
+            f"{row['log_loss_skill']:+.4f}",
+            f"{row['ic']:+.4f}",
+            f"{row['mcc']:+.4f}",
+            f"{row['ece']:.4f}",
+            *rival,
+            str(row["n_trades"]),
+            f"{row['net_return_bp']:+.2f}",
+        )
+    return table
+
+
+def calibration_table(evaluation: Mapping[str, Any]) -> Table:
+    """Return how often SELL and BUY came where they were given a probability."""
+    table = _grid(
+        f"calibration (error {evaluation['ece']:.4f})",
+        "probability",
+        "SELL rows",
+        "given",
+        "came",
+        "BUY rows",
+        "given",
+        "came",
+    )
+    curves = {
+        name: {bin_["low"]: bin_ for bin_ in evaluation["calibration_curve"][name]}
+        for name in ("SELL", "BUY")
+    }
+    bins = {low: bin_ for curve in curves.values() for low, bin_ in curve.items()}
+    for low in sorted(bins):
+        cells = []
+        for curve in curves.values():
+            found = curve.get(low)
+            cells += (
+                ["", "", ""]
+                if found is None
+                else [
+                    f"{found['count']:,}",
+                    f"{found['mean_predicted']:.3f}",
+                    f"{found['observed']:.3f}",
+                ]
+            )
+        table.add_row(f"{low:.2f} .. {bins[low]['high']:.2f}", *cells)
+    return table
+
+
+def importance_table(evaluation: Mapping[str, Any], *, most: int = 10) -> Table:
+    """Return the features of the largest gain."""
+    rows = evaluation["importance"]
+    table = _grid(
+        f"importance, the first {min(most, len(rows))} of {len(rows)} features",
+        "feature",
+        "share of the gain",
+        "loss held back without it (nats)",
+    )
+    for row in rows[:most]:
+        table.add_row(row["feature"], f"{row['gain_share']:.1%}", f"{row['permutation']:+.5f}")
+    return table
 
 
 def factor_table(results: Sequence[Mapping[str, Any]], *, most: int = 20) -> Table:

@@ -24,7 +24,9 @@ SETTINGS = {"TRANSACTION_COST_PCT": 0.00005}
 def run_demo(
     *, rows: int, seed: int, folder: Path, on_progress: Callable[[str, int, int], None]
 ) -> dict[str, Any]:
-    """Train on a SIMULATED market, then replay its last part tick by tick with risk management.
+    """Train on a SIMULATED market, then replay what follows tick by tick with risk management.
+
+    The rows replayed are kept out of the training.
 
     Parameters
     ----------
@@ -50,13 +52,13 @@ def run_demo(
     """
     market = simulate_frame(rows, seed=seed, signal_strength=SIGNAL_STRENGTH)
     engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
+    replay = market.tail(min(REPLAY_ROWS, rows // 5)).to_dict("records")
+    past = market.iloc[: -len(replay)]
     outcome = engine.train_model(
-        market, model_path=folder / "simulated.joblib", on_progress=on_progress
+        past, model_path=folder / "simulated.joblib", on_progress=on_progress
     )
     results = outcome["results"]
-    replay = market.tail(min(REPLAY_ROWS, rows // 5)).to_dict("records")
-    history = market.iloc[: -len(replay)].tail(2_000)
-    engine.warm_up(history)
+    engine.warm_up(past.tail(2_000))
     trades, equity = _trade(engine, replay, on_progress)
     performance = engine.get_performance_stats()["inference_performance"]
     result = {

@@ -15,10 +15,9 @@ from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
 from alphaseeker.errors import AlphaSeekerError, ModelError
 from alphaseeker.features.registry import FeatureRegistry
-from alphaseeker.inference.answers import inference_performance
 from alphaseeker.inference.explanation import Explanations
-from alphaseeker.inference.health import drift, health, model_info
 from alphaseeker.inference.live import LivePrediction
+from alphaseeker.inference.monitoring import Monitoring
 from alphaseeker.inference.pool import SessionPool
 from alphaseeker.inference.served_model import serve, serve_again
 from alphaseeker.inference.session import Session
@@ -68,7 +67,7 @@ def create_ml_engine(
     return AlphaSeekerMLEngine(loaded.override(settings) if settings else loaded)
 
 
-class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
+class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
     """Trains a model, serves it to any number of symbols, and manages the risk.
 
     Attributes
@@ -96,8 +95,10 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         model_path: str | Path | None = None,
         *,
         on_progress: Progress | None = None,
+        resume: str | Path | None = None,
+        resume_mode: str = "warm",
     ) -> dict[str, Any]:
-        """Train a model on ``data``, evaluate it on the held-back part, and save it.
+        """Train a model on ``data``, evaluate it by folds, and save it.
 
         Where no model serves yet, the new one does; otherwise call ``load_model``. An older file
         at ``model_path`` is kept beside it with its time stamp.
@@ -112,6 +113,9 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
             Where to save it; ``models/trading_model.joblib`` by default.
         on_progress
             Called with a stage, steps done and steps in all.
+        resume, resume_mode
+            Model file to go on from with later data: ``warm`` adds trees to its own, ``refit``
+            trains anew on its columns and target.
 
         Returns
         -------
@@ -123,13 +127,19 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         DataError
             The data cannot be read, is too bad or too short.
         ModelError
-            The model cannot be saved.
+            The model cannot be saved, or the one to go on from cannot be used.
         """
         from alphaseeker.training.outcome import save_outcome
         from alphaseeker.training.run import train_source
 
         run = train_source(
-            data, self.config, price_col=price_col, on_progress=on_progress, custom=self.custom
+            data,
+            self.config,
+            price_col=price_col,
+            on_progress=on_progress,
+            custom=self.custom,
+            resume=resume,
+            resume_mode=resume_mode,
         )
         path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
         backend = self.config.inference.BACKEND
@@ -142,12 +152,12 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         return outcome
 
     def evaluate(self, data: Any, price_col: str | None = None) -> dict[str, Any]:
-        """Evaluate the loaded model on the rows of ``data`` after its training part.
+        """Evaluate the loaded model on the rows of ``data`` after all that it was fitted on.
 
         Raises
         ------
         DataError
-            The data cannot be read, or holds too few rows after the training part.
+            The data cannot be read, or holds too few such rows.
         """
         from alphaseeker.training.run import evaluate_source
 
@@ -314,22 +324,6 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations):
         return evaluate_factor_source(
             data, self.config, price_col=price_col, on_progress=on_progress, custom=self.custom
         )
-
-    def get_performance_stats(self) -> dict[str, Any]:
-        """Return counts, latencies, the model's facts, risk metrics and drift."""
-        sessions = self._pool.sessions()
-        return {
-            "inference_performance": inference_performance(
-                sessions, target_ms=self.config.inference.TARGET_LATENCY_MS
-            ),
-            "model_info": model_info(self._pool.loaded),
-            "risk_metrics": self.risk_manager.metrics(),
-            "drift": drift(self._pool.loaded, sessions, self.config),
-        }
-
-    def health_check(self) -> dict[str, Any]:
-        """Return a status and a sentence for every component, and the worst of them."""
-        return health(self.config, self._pool.loaded, self._pool.sessions(), self.risk_manager)
 
     def save_state(self, path: str | Path) -> Path:
         """Save every session's and the risk manager's state, to go on from bit for bit.

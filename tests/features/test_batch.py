@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.features import batch
 from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.batch import (
     column_indices,
@@ -15,10 +16,19 @@ from alphaseeker.features.batch import (
     run_ticks,
 )
 from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.custom import custom_feature
 from alphaseeker.features.inputs import available_names
 from alphaseeker.features.layout import feature_vector
+from alphaseeker.market.array_file import in_file
 
 CHUNKS = (1, 2, 7, 100, 4096)
+
+
+@custom_feature(state=[("count", np.int64)])
+def counted(state, tick, window_s):
+    "ticks of the segment so far"
+    state.count += 1
+    return float(state.count)
 
 
 @pytest.fixture
@@ -92,7 +102,7 @@ def test_a_block_holds_the_accepted_rows(capture):
     kept = run.accepted
     assert len(block) == kept.sum()
     assert block.names == available_names(capture.settings) == run.names
-    assert block.values.flags.c_contiguous
+    assert block.values.flags.f_contiguous
     assert block.values.tobytes() == run.values[kept].tobytes()
     for name, expected in (
         ("timestamp", series.ticks["timestamp"]),
@@ -193,3 +203,31 @@ def test_an_empty_series_gives_an_empty_block(walk):
 def test_an_unknown_column_is_refused(walk):
     with pytest.raises(ConfigError, match=r"unknown feature 'book\.x'"):
         compute_features(walk(2), settings=FeatureSettings(), names=["book.x"])
+
+
+def test_values_in_a_file_have_the_same_bits(deep_walk, everything):
+    """Pieces are shorter than the series, and rows that are not accepted lie in several."""
+    series = deep_walk(3000)
+    series.ticks["close"][[0, 5, 1023, 1024, 2500, 2999]] = np.nan
+    settings = FeatureSettings(**everything)
+    expected = compute_features(series, settings=settings)
+    block = compute_features(series, settings=settings, memory_limit=0)
+    assert in_file(block.values)
+    assert not in_file(expected.values)
+    assert block.values.flags.f_contiguous
+    assert len(block) == 2994
+    for name in ("values", "timestamp", "mid", "spread", "close", "segment", "row", "verdict"):
+        assert getattr(block, name).tobytes() == getattr(expected, name).tobytes()
+    assert block.quality == expected.quality
+
+
+@pytest.mark.parametrize("rows", [1, 100, 5000])
+def test_any_length_of_a_piece_gives_the_same_bits(deep_walk, everything, monkeypatch, rows):
+    series = deep_walk(1500)
+    series.depth[700] = series.depth[700, ::-1]
+    settings = FeatureSettings(**everything, custom=(counted,))
+    expected = compute_features(series, settings=settings)
+    monkeypatch.setattr(batch, "PIECE_ROWS", rows)
+    block = compute_features(series, settings=settings)
+    assert block.values.tobytes() == expected.values.tobytes()
+    assert block.values[-1, block.names.index("custom.counted")] == 1500

@@ -75,6 +75,7 @@ def test_a_key_that_protects_nothing_is_refused(artifact, path, key):
             call()
 
 
+CALIBRATION = {"temperature": 1.5, "bias": [0.1, 0.0, -0.1], "min_confidence": 0.4}
 CHANGES = [
     ({"model_text": ""}, "model_text must be a text"),
     ({"schema_hash": ""}, "schema_hash must be a text"),
@@ -94,6 +95,7 @@ CHANGES = [
     ({"class_prior": (np.nan, 0.5, 0.5)}, "class_prior"),
     ({"calibration": {}}, "temperature"),
     ({"calibration": {"temperature": -1.0}}, "temperature"),
+    ({"calibration": {**CALIBRATION, "isotonic": {"positions": [[0.1]] * 3}}}, "under 'values'"),
     ({"settings": {"bucket_s": 1.0}}, "settings tick_size"),
     ({"settings": {"bucket_s": 0.0}}, "settings bucket_s"),
     ({"settings": {"bucket_s": "1"}}, "settings bucket_s"),
@@ -120,6 +122,17 @@ def test_what_would_not_load_is_not_saved(artifact, variant, path, change, words
         save_artifact(variant(**change), path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_isotonic_knots_come_back_as_they_were_and_older_files_have_none(artifact, variant, path):
+    assert "isotonic" not in artifact.calibration
+    save_artifact(artifact, path)
+    assert load_artifact(path).calibration == artifact.calibration
+    knots = {"positions": [[0.1, 0.25], [0.2], [1 / 3]], "values": [[0.2, 0.3], [0.4], [1 / 7]]}
+    for isotonic in (None, knots):
+        calibration = {**artifact.calibration, "isotonic": isotonic}
+        save_artifact(variant(calibration=calibration), path)
+        assert load_artifact(path).calibration == calibration
 
 
 def forge(path, change):

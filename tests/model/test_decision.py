@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from alphaseeker._jit import kernel
 from alphaseeker.errors import ModelError
+from alphaseeker.model import isotonic
 from alphaseeker.model.decision import (
     FILTER_REASONS,
     Choice,
@@ -135,6 +136,40 @@ def test_a_temperature_of_zero_in_the_record_is_a_hold():
     assert decide(record, np.array([[0.0, 0.0, 1.0]]))[1].tolist() == [Choice.BAD_SCORES]
 
 
+KNOTS = {
+    "positions": [np.linspace(0.1, 0.6, isotonic.MAX_KNOTS).tolist(), [0.2, 0.5], [0.3]],
+    "values": [np.linspace(0.05, 0.7, isotonic.MAX_KNOTS).tolist(), [0.3, 0.45], [0.3]],
+}
+
+
+def test_isotonic_knots_follow_the_temperature_to_the_last_bit():
+    scores = np.random.default_rng(0).normal(0.0, 2.0, (3000, 3))
+    plain = calibration(1.5, (0.1, 0.0, -0.2), 0.4)
+    tempered, _ = decide(allocate_decision(plain), scores)
+    probability, choices = decide(allocate_decision({**plain, "isotonic": KNOTS}), scores)
+    assert probability.tobytes() == isotonic.apply_isotonic(KNOTS, tempered).tobytes()
+    # The choice is by what the knots say, and so is its confidence.
+    expected = [oracle.decide(row, 0.4) for row in probability.tolist()]
+    assert [Choice(value).name for value in choices] == expected
+    assert {"SELL", "HOLD", "LOW_CONFIDENCE"} <= set(expected)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_bad_scores_stay_bad_with_knots(place):
+    scores = np.zeros((1, 3))
+    scores[0, place] = math.nan
+    probability, choices = decide(allocate_decision({**calibration(), "isotonic": KNOTS}), scores)
+    assert np.isnan(probability).all()
+    assert choices.tolist() == [Choice.BAD_SCORES]
+
+
+def test_no_knots_are_none_and_an_older_file_has_no_key():
+    scores = np.random.default_rng(1).normal(size=(50, 3))
+    old, _ = decide(allocate_decision(calibration()), scores)
+    new, _ = decide(allocate_decision({**calibration(), "isotonic": None}), scores)
+    assert old.tobytes() == new.tobytes()
+
+
 def test_kernels_work_inside_another_compiled_function():
     @numba.njit
     def whole(record, scores, probability):
@@ -160,8 +195,23 @@ def test_kernels_work_inside_another_compiled_function():
         ({"min_confidence": 1.5}, "min_confidence"),
         ({"min_confidence": math.nan}, "min_confidence"),
         ({"min_confidence": True}, "min_confidence"),
+        ({"isotonic": 1.0}, "isotonic"),
     ],
 )
 def test_calibration_that_cannot_be_used_is_refused(change, key):
     with pytest.raises(ModelError, match=f"calibration {key}"):
         allocate_decision({**calibration(), **change})
+
+
+def test_knots_that_cannot_be_used_are_refused():
+    with pytest.raises(ModelError, match="class 1 needs positions that rise strictly"):
+        allocate_decision(
+            {
+                **calibration(),
+                "isotonic": {
+                    **KNOTS,
+                    "positions": [[0.1], [0.5, 0.2], [0.3]],
+                    "values": [[0.5], [0.3, 0.4], [0.3]],
+                },
+            }
+        )

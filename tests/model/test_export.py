@@ -125,6 +125,22 @@ def test_names_and_calibration_stand_in_the_header(exported, variant, artifact, 
     assert "model_temperature = 1.5;" in header
     assert "model_bias[3] = {0.1, 0.0, -0.1};" in header
     assert "model_min_confidence = 0.4;" in header
+    assert "isotonic" not in header
+
+
+@needs_compiler
+def test_isotonic_knots_are_exported(variant, artifact, tmp_path):
+    knots = {
+        "positions": [np.linspace(0.1, 0.6, 64).tolist(), [0.2, 0.5], [1 / 3]],
+        "values": [np.linspace(1e-5, 0.7, 64).tolist(), [0.3, 0.45], [0.3]],
+    }
+    changed = variant(calibration={**artifact.calibration, "isotonic": knots})
+    export_model(changed, "c", tmp_path)
+    compile_example(tmp_path, *STRICT, "-std=c99", "example.c", *WAYS["the library"])
+    printed = replies(tmp_path, artifact.golden_features)
+    wanted = probabilities_of(allocate_decision(changed.calibration), artifact.golden_scores)
+    np.testing.assert_allclose(printed[:, 3:], wanted, rtol=0, atol=1e-15)
+    assert "and each class by its isotonic knots" in (tmp_path / "model.h").read_text()
 
 
 @needs_compiler

@@ -36,7 +36,7 @@ def interpolate(fitted, p):
 
 def calibrated(fit_rows, fit_label, fit_weights, rows):
     """One regression for each class against the others, then each row divided by its sum."""
-    lowest = 1 / (len(fit_label) + 2)
+    lowest = 1 / (math.fsum(fit_weights) + 2)
     classes = []
     for k in range(3):
         happened = [float(c == k) for c in fit_label]

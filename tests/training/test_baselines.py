@@ -104,6 +104,19 @@ def test_baselines_are_tempered_on_the_validation_part(fitted):
     np.testing.assert_allclose(found, np.tile(prior, (3000, 1)), atol=0.03)
 
 
+def test_rows_of_one_label_temper_a_baseline_as_one(fitted):
+    logistic, matrix, label, prior = fitted
+    few = (matrix[:60], label[:60])
+    whole = baselines.temper_logistic(logistic, few, prior)
+    worth = baselines.temper_logistic(logistic, few, prior, np.full(60, 0.1))
+    sizes = [np.abs(item["coefficients"]).max() for item in (whole, worth)]
+    assert sizes[1] < 0.7 * sizes[0]
+    table, last = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], list(prior)], label
+    steep = baselines.temper_last_label(table, (last, label), prior)
+    weighted = baselines.temper_last_label(table, (last, label), prior, np.full(len(label), 1e-3))
+    assert weighted[0][0] < steep[0][0] - 0.05
+
+
 def test_the_transition_table_is_tempered_too():
     prior, table = (
         [0.3, 0.4, 0.3],

@@ -4,6 +4,7 @@ import pytest
 from alphaseeker.training.bootstrap import (
     MAX_CELLS,
     MIN_CELLS,
+    cell_length,
     interval,
     resample_counts,
     time_cells,
@@ -53,3 +54,12 @@ def test_intervals_of_the_fewest_cells_allowed_hold_what_they_should():
     lows = [interval(draws @ random.normal(size=MIN_CELLS) / MIN_CELLS)[0] for _ in range(1500)]
     # Nominal .025; at 6 cells it was .11.
     assert np.mean(np.array(lows) > 0.0) < 0.06
+
+
+def test_a_cell_is_as_long_as_said():
+    stamps = np.arange(86_400, dtype=np.int64) * 1_000_000_000
+    length = cell_length(stamps, 60_000_000_000)
+    assert length == 86_399 * 1_000_000_000 // 60
+    cells = time_cells(stamps, 60_000_000_000)
+    assert (np.diff(cells)[(np.diff(stamps // length)) == 0] == 0).all()
+    assert cell_length(stamps[:3_600], 60_000_000_000) == 300_000_000_000

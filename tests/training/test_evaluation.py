@@ -5,11 +5,14 @@ import pytest
 
 from alphaseeker.config import Config
 from alphaseeker.errors import ModelError
-from alphaseeker.training.evaluation import evaluate_on
+from alphaseeker.training.answers import answer, join_answers
+from alphaseeker.training.dataset import join_blocks
+from alphaseeker.training.evaluation import evaluate_on, judge_answers, report_of
 from alphaseeker.training.fit import raw_scores
 from alphaseeker.training.pipeline import train_on_blocks
+from alphaseeker.training.target import target_from_dict
 
-FAST = {"HORIZON_S": 10, "num_boost_round": 5, "num_threads": 1}
+FAST = {"HORIZON_S": 10, "num_boost_round": 5, "num_threads": 1, "FOLDS": 1, "REFIT": False}
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,60 @@ def test_the_reference_is_the_training_prior(block, model):
     prior = found["baselines"]["class_prior"]
     assert prior["log_loss_skill"] == 0.0
     assert found["log_loss_skill"] == pytest.approx(prior["log_loss"] - found["log_loss"])
+
+
+def test_answers_of_several_folds_are_put_in_the_order_of_the_rows(block, model):
+    rows = join_blocks([block], target_from_dict(model.target))
+    predict = raw_scores(model.model_text)
+    whole, _ = answer([block], rows, model, predict, np.arange(3000, 3400))
+    parts = [
+        answer([block], rows, model, predict, np.arange(start, start + 200))[0]
+        for start in (3200, 3000)
+    ]
+    joined = join_answers(parts)
+    for name in ("chosen", "label", "prior", "probabilities", "choice", "side"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    for name in ("timestamp", "segment", "spread", "forward_return"):
+        np.testing.assert_array_equal(getattr(joined.rows, name), getattr(whole.rows, name))
+    for name in ("rivals", "book"):
+        for key, values in getattr(whole, name).items():
+            np.testing.assert_array_equal(getattr(joined, name)[key], values)
+    inside = whole.within(int(block.timestamp[3100]), int(block.timestamp[3150]))
+    assert inside.chosen.tolist() == list(range(3100, 3150))
+    assert judge_answers(joined, target_from_dict(model.target)).card["n_rows"] == 400
+
+
+def test_each_rows_own_prior_is_the_reference(block, model):
+    rows = join_blocks([block], target_from_dict(model.target))
+    predict = raw_scores(model.model_text)
+    target = target_from_dict(model.target)
+    other = dataclasses.replace(model, class_prior=(0.2, 0.5, 0.3))
+    one, two = (
+        answer([block], rows, each, predict, np.arange(start, start + 300))[0]
+        for each, start in ((model, 3000), (other, 3300))
+    )
+    cards = [judge_answers(each, target).card for each in (one, two, join_answers([one, two]))]
+    for name in ("log_loss", "log_loss_skill"):
+        assert cards[2][name] == pytest.approx((cards[0][name] + cards[1][name]) / 2)
+    assert cards[2]["baselines"]["class_prior"]["log_loss_skill"] == 0.0
+
+
+def test_the_returns_are_those_of_the_trades_of_each_cell(block, model):
+    free = dataclasses.replace(model, calibration={**model.calibration, "min_confidence": 0.0})
+    strict = dataclasses.replace(model, calibration={**model.calibration, "min_confidence": 1.0})
+    rows = join_blocks([block], target_from_dict(model.target))
+    predict = raw_scores(model.model_text)
+    target = target_from_dict(model.target)
+    judged = [
+        judge_answers(answer([block], rows, each, predict, np.arange(2500, 3900))[0], target)
+        for each in (free, strict)
+    ]
+    total = judged[0].card["n_trades"] * judged[0].card["net_return_bp"] / 1e4
+    assert judged[0].returns.sum() == pytest.approx(total)
+    assert len(judged[0].returns) == judged[0].card["n_blocks"]
+    # Where the engine takes none: those of every BUY and SELL.
+    np.testing.assert_array_equal(judged[0].returns, judged[1].returns)
+    named = [
+        report_of([one], [], target, importance=[])["overfitting"]["returns_of"] for one in judged
+    ]
+    assert named == ["trades", "every BUY and SELL"]

@@ -1,5 +1,7 @@
 """Columns that rest on fitted estimates are graded on no row that they were fitted on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,10 @@ from alphaseeker.config import load_config
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.market.simulator import simulate_frame
 from alphaseeker.training import factor_run
+from alphaseeker.training import fitted as fitted_columns
 from alphaseeker.training import run as training_run
 from alphaseeker.training.factor_run import evaluate_factor_source
-from alphaseeker.training.fitted import FITTED, fit_on_training_part
+from alphaseeker.training.fitted import FITTED, ColumnRefit, fit_on_training_part
 from alphaseeker.training.run import judge_source, train_source
 
 QUICK = {"num_boost_round": 5, "TRADE_WITHOUT_EDGE": True}
@@ -29,9 +32,9 @@ def graded_blocks(monkeypatch):
     for module in (factor_run, training_run):
         evaluate = module.evaluate_factor_blocks
 
-        def watch(blocks, config, *, on_progress=None, evaluate=evaluate):
+        def watch(blocks, config, *, evaluate=evaluate, **options):
             seen.extend(blocks)
-            return evaluate(blocks, config, on_progress=on_progress)
+            return evaluate(blocks, config, **options)
 
         monkeypatch.setattr(module, "evaluate_factor_blocks", watch)
     return seen
@@ -56,7 +59,7 @@ def test_fitted_columns_are_graded_after_the_training_part(noise, graded_blocks,
     _, end_ns = fit_on_training_part(judged.series, judged.accepted, config)
     (block,) = graded_blocks
     before = block.timestamp < end_ns
-    assert 0.5 < before.mean() < 0.8
+    assert 0.4 < before.mean() < 0.6
     results = named(answer["factor_results"])
     for name in FITTED:
         assert not finite(block, name)[before].any()
@@ -109,7 +112,116 @@ def test_training_grades_no_fitted_column(noise, graded_blocks):
     assert run.artifact.settings["microprices"]  # the model has them, as fitted
     results = named(run.factors)
     for name in FITTED:
-        assert not finite(graded_blocks[0], name).any()
+        assert finite(graded_blocks[0], name).any()  # they are there, and left aside
+        assert results[name]["n_observations"] == 0
         assert results[name]["grade"] == "E"
         assert results[name]["reason"].startswith("not graded: ")
     assert results["book.imbalance"]["n_observations"] > 1_000
+
+
+@pytest.fixture(scope="module")
+def refitted(noise):
+    """Blocks of the market, what rewrites them, and the masks of two training parts."""
+    config = load_config(None, QUICK)
+    judged = judge_source(noise, config)
+    fitted, _ = fit_on_training_part(judged.series, judged.accepted, config)
+    (block,) = blocks = training_run.blocks_of(judged, fitted)
+    early = np.arange(len(block)) < 2_000
+    late = np.arange(len(block)) >= 2_000
+    return judged, fitted, blocks, config, (early, late)
+
+
+def columns_after(refitted, *masks):
+    """Return the block after fits on ``masks``, one after another, and the last settings."""
+    judged, fitted, blocks, config, _ = refitted
+    (block,) = [replace(one, values=one.values.copy()) for one in blocks]
+    refit = ColumnRefit(judged.series, judged.accepted, [block], fitted, config)
+    for mask in masks:
+        refit(mask)
+    return block, refit.settings
+
+
+def test_a_fit_rewrites_what_rests_on_it_and_nothing_else(refitted):
+    _, _, (block,), _, (early, late) = refitted
+    one, first = columns_after(refitted, early)
+    other, second = columns_after(refitted, late)
+    assert first.microprices != second.microprices
+    for column, name in enumerate(block.names):
+        pair = one.values[:, column], other.values[:, column]
+        if name in FITTED:
+            assert not np.array_equal(*pair, equal_nan=True), name
+        elif name != "book.spread_ticks":
+            np.testing.assert_array_equal(pair[0], block.values[:, column])
+            np.testing.assert_array_equal(*pair)
+
+
+def test_a_fit_leaves_no_trace_of_the_one_before(refitted):
+    early, late = refitted[-1]
+    one, settings = columns_after(refitted, early)
+    back, again = columns_after(refitted, late, early)
+    np.testing.assert_array_equal(back.values, one.values)
+    assert again == settings
+
+
+def test_columns_are_those_that_the_kept_settings_compute(refitted):
+    judged, _, _, _, (_, late) = refitted
+    block, settings = columns_after(refitted, late)
+    (computed,) = training_run.blocks_of(judged, settings)
+    np.testing.assert_array_equal(block.values, computed.values)
+
+
+def test_the_fitted_columns_of_a_fold_know_nothing_of_later_rows(noise, refitted):
+    config, early = refitted[3], refitted[-1][0]
+    changed = noise.copy()
+    prices = [name for name in noise if "price" in name or name == "close"]
+    later = np.arange(len(noise)) >= 2_000
+    changed.loc[later, prices] = noise.loc[later, prices].iloc[::-1].to_numpy()
+    judged = judge_source(changed, config)
+    blocks = training_run.blocks_of(judged, refitted[1])
+    refit = ColumnRefit(judged.series, judged.accepted, blocks, refitted[1], config)
+    refit(early)
+    block, settings = columns_after(refitted, early)
+    assert refit.settings == settings
+    np.testing.assert_array_equal(blocks[0].values[:2_000], block.values[:2_000])
+
+
+def test_training_rewrites_for_every_fit(noise, monkeypatch):
+    fits = []
+    call = ColumnRefit.__call__
+
+    def watched(self, train):
+        call(self, train)
+        fits.append((int(train.sum()), self.settings.microprices))
+
+    monkeypatch.setattr(ColumnRefit, "__call__", watched)
+    run = train_source(noise, load_config(None, {**QUICK, "FOLDS": 2, "windows": [5]}))
+    assert [rows for rows, _ in fits] == sorted({rows for rows, _ in fits})
+    assert len(fits) == 3
+    assert len({str(tables) for _, tables in fits}) == 3
+    assert run.artifact.settings["microprices"] == fits[-1][1]
+
+
+def test_no_quote_follows_one_from_before_a_held_back_part(refitted, monkeypatch):
+    judged, fitted, blocks, config, _ = refitted
+    (one,), (block,) = judged.series, blocks
+    accepted = judged.accepted[0].copy()
+    accepted[700] = False  # refused by the gate: no hole
+    block = replace(
+        block, **{n: np.delete(getattr(block, n), 700, axis=0) for n in training_run.BY_ROW}
+    )
+    seen = []
+
+    def watch(parts, *rest, **options):
+        seen.extend(parts)
+        return fitted
+
+    monkeypatch.setattr(fitted_columns, "fit_settings", watch)
+    refit = ColumnRefit([one], [accepted], [block], fitted, config)
+    rows = np.arange(len(block))
+    refit((rows < 1_000) | ((2_000 <= rows) & (rows < 3_000)))
+    refit(rows < 1_000)
+    halves, whole = (part.ticks["session"] for part in seen)
+    assert (np.diff(halves) != 0).nonzero()[0].tolist() == [999]
+    assert (np.diff(whole) == 0).all()
+    # What the series itself holds is left alone.
+    assert (np.diff(one.ticks["session"]) == 0).all()

@@ -2,19 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numba import njit
 from sklearn.isotonic import IsotonicRegression
 
-from alphaseeker.errors import DataError, ModelError
-from alphaseeker.training.isotonic import (
-    apply_isotonic,
-    check_isotonic,
-    fit_isotonic,
-    isotonic_step,
-    knot_arrays,
-)
+from alphaseeker.errors import DataError
+from alphaseeker.model.isotonic import MAX_KNOTS, apply_isotonic, check_isotonic
+from alphaseeker.training.isotonic import fit_isotonic
 from alphaseeker.training.metrics import expected_calibration_error, log_loss_terms
 from oracles import isotonic as oracle
 
@@ -29,25 +21,13 @@ def sample(rows=300, seed=0, digits=2):
 
 
 def scikit_learns(probabilities, label, weights, rows):
-    lowest = 1 / (len(label) + 2)
+    lowest = 1 / (weights.sum() + 2)
     raw = np.empty((len(rows), 3))
     for one in range(3):
         judge = IsotonicRegression(y_min=lowest, y_max=1 - lowest, out_of_bounds="clip")
         judge.fit(probabilities[:, one], label == one, sample_weight=weights)
         raw[:, one] = judge.predict(rows[:, one])
     return raw / raw.sum(axis=1, keepdims=True)
-
-
-@njit
-def step_rows(offsets, positions, values, rows):
-    for row in range(len(rows)):
-        isotonic_step(offsets, positions, values, rows[row])
-
-
-def by_steps(calibration, probabilities):
-    rows = np.array(probabilities, np.float64)
-    step_rows(*knot_arrays(calibration), rows)
-    return rows
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -79,8 +59,6 @@ def test_it_is_kept_as_plain_numbers():
     found = fit_isotonic(probabilities, label)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     check_isotonic(found)
-    # Two ends of a step at most, not a knot for each row.
-    assert max(len(x) for x in found["positions"]) < 150
 
 
 def test_it_calibrates_what_is_too_sure_of_itself():
@@ -91,58 +69,6 @@ def test_it_calibrates_what_is_too_sure_of_itself():
     assert expected_calibration_error(rows, happened) > 0.1
     assert expected_calibration_error(after, happened) < 0.03
     assert log_loss_terms(after, happened).mean() < log_loss_terms(rows, happened).mean() - 0.05
-
-
-# ---- the row form -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_rows_and_matrices_give_the_same_bits(seed):
-    probabilities, label = sample(3000, seed, digits=12)
-    fitted = fit_isotonic(probabilities, label)
-    random = np.random.default_rng(seed)
-    knots = np.column_stack([random.choice(x, 500) for x in fitted["positions"]])
-    special = [[0, 0, 1], [1, 0, 0], [-1, 0.5, 2], [np.inf, -np.inf, 0], [np.nan, 0.5, 0.5]]
-    rows = np.vstack([random.dirichlet([1, 1, 1], 5000), knots, special])
-    whole = apply_isotonic(fitted, rows)
-    assert by_steps(fitted, rows).tobytes() == whole.tobytes()
-    assert np.isnan(whole[-1]).all()
-    assert np.isfinite(whole[:-1]).all()
-
-
-FLOATS = st.floats(0.0, 1.0, allow_subnormal=True)
-KNOTS = st.lists(FLOATS, min_size=1, max_size=6, unique=True).map(sorted)
-
-
-@given(st.tuples(KNOTS, KNOTS, KNOTS), st.lists(st.tuples(FLOATS, FLOATS, FLOATS), max_size=20))
-@settings(max_examples=200)
-def test_any_knots_give_the_same_bits_and_rising_probabilities(positions, rows):
-    values = [[(i + 1.0) / (len(x) + 0.3) / 1.5 for i in range(len(x))] for x in positions]
-    calibration = {"positions": list(positions), "values": values}
-    probabilities = np.array(rows, np.float64).reshape(-1, 3)
-    whole = apply_isotonic(calibration, probabilities)
-    assert by_steps(calibration, probabilities).tobytes() == whole.tobytes()
-    np.testing.assert_allclose(whole.sum(axis=1), 1.0, rtol=1e-15 * 4)
-    # One class alone, the two others held: it never falls where its input rises.
-    line = np.full((20, 3), 0.5)
-    line[:, 0] = np.sort(np.append(np.linspace(0, 1, 14), positions[0][:6] * 6)[:20])
-    assert (np.diff(apply_isotonic(calibration, line)[:, 0]) >= -1e-15).all()
-
-
-def test_at_a_knot_the_value_is_the_knots_own():
-    # 0.05 + (0.21 - 0.05) is less than 0.21.
-    knots = {"positions": [[0.2, 0.4, 0.6], [0.5], [0.5]], "values": [[0.05, 0.21, 0.9], [1], [1]]}
-    rows = np.array([[0.4, 0.0, 0.0]])
-    expected = 0.21 / (0.21 + 1.0 + 1.0)
-    assert apply_isotonic(knots, rows)[0, 0] == by_steps(knots, rows)[0, 0] == expected
-
-
-def test_the_step_can_be_called_from_python():
-    probabilities, label = sample()
-    fitted = fit_isotonic(probabilities, label)
-    row = np.array([0.2, 0.5, 0.3])
-    isotonic_step(*knot_arrays(fitted), row)
-    assert np.array_equal(row, apply_isotonic(fitted, np.array([[0.2, 0.5, 0.3]]))[0])
 
 
 # ---- degenerate inputs ------------------------------------------------------------------------
@@ -203,28 +129,68 @@ def test_what_cannot_be_fitted_is_refused(probabilities, label, weights, message
         fit_isotonic(probabilities, label, weights=weights)
 
 
-GOOD = {"positions": [[0.1, 0.9]] * 3, "values": [[0.2, 0.8]] * 3}
+# ---- what keeps it from fitting noise -----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("positions", None, "no list of 3 lists under 'positions'"),
-        ("values", [[0.2, 0.8]] * 2, "no list of 3 lists under 'values'"),
-        ("positions", [[0.1, 0.9], [], [0.1, 0.9]], "class 1 needs as many values as positions"),
-        ("positions", [[0.1], [0.1, 0.9], [0.1, 0.9]], "class 0 needs as many values"),
-        ("positions", [[0.9, 0.1]] * 3, "class 0 needs positions that rise strictly"),
-        ("positions", [[0.1, 0.1]] * 3, "positions that rise strictly"),
-        ("positions", [[0.1, float("nan")]] * 3, "all finite numbers"),
-        ("positions", [[0.1, 10**400]] * 3, "all finite numbers"),
-        ("values", [[0.8, 0.2]] * 3, "values above 0, up to 1, that never fall"),
-        ("values", [[0.0, 0.2]] * 3, "values above 0"),
-        ("values", [[0.2, 1.2]] * 3, "values above 0, up to 1"),
-        ("values", [["0.2", 0.8]] * 3, "all finite numbers"),
-        ("values", [[True, 1]] * 3, "all finite numbers"),
-    ],
-)
-def test_what_cannot_be_applied_is_refused(key, value, message):
-    check_isotonic(GOOD)
-    with pytest.raises(ModelError, match=message):
-        knot_arrays({**GOOD, key: value})
+def jagged(rows=4000, seed=0):
+    """Outcomes without noise, in many steps: class 0 by the hundredths, the others half each."""
+    random = np.random.default_rng(seed)
+    first = random.random(rows)
+    probabilities = np.column_stack([first, (1 - first) / 2, (1 - first) / 2])
+    hundredth = np.floor(100 * first) / 100
+    label = np.where(random.random(rows) < hundredth, 0, random.choice([1, 2], rows))
+    return probabilities, label.astype(np.int8), hundredth
+
+
+def test_no_class_has_more_knots_than_the_hot_path_takes():
+    # A place for each of 200 probabilities, and shares that rise from one to the next.
+    places = np.repeat(np.arange(1, 201) / 400, 400)
+    number = np.tile(np.arange(400), 200)
+    label = np.where(number < 400 * places, 0, 1).astype(np.int8)
+    probabilities = np.column_stack([places, 1 - places, np.zeros(len(places))])
+    found = fit_isotonic(probabilities, label)
+    assert [len(x) for x in found["positions"]] == [MAX_KNOTS, MAX_KNOTS, 1]
+    check_isotonic(found)
+    # What was pooled are neighbours: the line is still the line.
+    np.testing.assert_allclose(apply_isotonic(found, probabilities)[:, 0], places, atol=0.01)
+
+
+def test_pooled_steps_keep_the_mean_of_all_rows():
+    probabilities, label, _ = jagged()
+    weights = np.random.default_rng(1).uniform(0.5, 1.5, len(label))
+    found = fit_isotonic(probabilities, label, weights=weights, least_step=300.0)
+    x, y = found["positions"][0], found["values"][0]
+    steps = sorted(set(y))
+    assert 2 <= len(steps) <= weights.sum() / 300
+    held = np.interp(probabilities[:, 0], x, y)
+    inside = [np.isclose(held, value) for value in steps]
+    for value, rows in zip(steps, inside, strict=True):
+        assert weights[rows].sum() >= 300.0
+        assert value == pytest.approx(np.average(label[rows] == 0, weights=weights[rows]))
+
+
+def test_a_step_that_no_data_fills_is_one_share():
+    probabilities, label = sample(100)
+    found = fit_isotonic(probabilities, label, least_step=1000.0)
+    for one in range(3):
+        assert found["values"][one] == pytest.approx([np.mean(label == one)] * 2)
+
+
+@pytest.mark.parametrize("trust", [0.0, 100.0, 1e12])
+def test_trust_draws_the_values_towards_the_probabilities(trust):
+    probabilities, label = sample(300)
+    plain = fit_isotonic(probabilities, label)
+    found = fit_isotonic(probabilities, label, trust=trust)
+    share = trust / (300 + trust)
+    for one in range(3):
+        x, y = np.array(plain["positions"][one]), np.array(plain["values"][one])
+        np.testing.assert_allclose(found["values"][one], (1 - share) * y + share * x, rtol=1e-12)
+    check_isotonic(found)
+
+
+def test_bounds_go_by_the_weight_and_not_by_the_number_of_rows():
+    probabilities, label = sample(300)
+    label[:] = 1
+    found = fit_isotonic(probabilities, label, weights=np.full(300, 0.01))
+    assert found["values"][0] == pytest.approx([1 / 5] * len(found["values"][0]))
+    assert found["values"][1] == pytest.approx([4 / 5] * len(found["values"][1]))

@@ -88,3 +88,19 @@ def test_an_absent_class_is_no_error():
 def test_direction_auc():
     assert metrics.direction_auc(np.array([1.0, 2, 3]), np.array([-1.0, 0, 1])) == 1.0
     assert metrics.direction_auc(np.array([1.0, 2]), np.array([1.0, 1.0])) == 0.5
+
+
+def test_directional_accuracy_counts_sides_alone():
+    score = np.array([0.2, -0.1, 0.3, 0.0, -0.4, 0.9])
+    label = np.array([2, 0, 0, 2, 1, 1], np.int8)
+    # Right, right, wrong, undecided; HOLD rows have no side.
+    assert metrics.directional_accuracy(score, label) == pytest.approx(2.5 / 4)
+    assert metrics.directional_accuracy(score, np.ones(6, np.int8)) == 0.5
+
+
+def test_directional_accuracy_of_the_best_score_at_a_correlation_of_a_tenth():
+    random = np.random.default_rng(0)
+    known, own = random.normal(size=(2, 400_000))
+    outcome = 0.1 * known + np.sqrt(0.99) * own
+    label = np.digitize(outcome, (-0.4307, 0.4307)).astype(np.int8)
+    assert metrics.directional_accuracy(known, label) == pytest.approx(0.5437, abs=0.002)

@@ -16,6 +16,8 @@ from alphaseeker.training.fit import raw_scores
 from alphaseeker.training.pipeline import TrainedModel, train_on_blocks
 
 FAST = {"HORIZON_S": 10, "num_boost_round": 15, "early_stopping_rounds": 5, "num_threads": 1}
+# One fold, and its model is the one kept: for what does not depend on the folds.
+ONE = {"FOLDS": 1, "REFIT": False}
 
 
 def train(blocks, **overrides) -> TrainedModel:
@@ -32,6 +34,12 @@ def model(block):
     return train([block])
 
 
+@pytest.fixture(scope="module")
+def kept(block):
+    """The model of a single fold."""
+    return train([block], **ONE)
+
+
 def evaluation(model):
     return model.results["evaluation_results"]
 
@@ -39,17 +47,21 @@ def evaluation(model):
 def test_results_hold_what_the_public_api_promises(model):
     results = model.results
     assert {"feature_names", "train_size", "val_size", "test_size"} <= set(results)
-    assert results["train_size"] + results["val_size"] + results["test_size"] < 6000
+    # The final fit takes all rows, and the folds' test parts are among them.
+    assert 5500 < results["train_size"] + results["val_size"] < 6000
+    assert results["test_size"] == sum(fold["test_size"] for fold in evaluation(model)["folds"])
+    assert results["test_size"] == evaluation(model)["n_rows"] == pytest.approx(2400, abs=2)
     promised = (
         "accuracy macro_f1 weighted_f1 weighted_precision weighted_recall mcc log_loss "
         "log_loss_skill ic ic_pooled ece brier confusion_matrix classification_report folds "
         "baselines net_return_bp break_even_cost_bp n_trades verdict verdict_reason intervals "
-        "n_blocks"
+        "n_blocks n_paths calibration_curve importance overfitting"
     )
     assert set(promised.split()) <= set(evaluation(model))
     assert set(evaluation(model)["baselines"]) == {"class_prior", "last_label", "logistic"}
-    assert len(evaluation(model)["folds"]) == 1
-    assert results["model_info"]["num_trees"] == 3 * results["model_info"]["best_iteration"]
+    assert len(evaluation(model)["folds"]) == 4
+    # Three trees a round, and three for each column of the linear part.
+    assert results["model_info"]["num_trees"] == 3 * (results["model_info"]["best_iteration"] + 3)
     assert results["warnings"] == list(model.warnings)
     assert json.loads(json.dumps(results, allow_nan=False)) == results
 
@@ -80,7 +92,7 @@ def test_a_signal_that_pays_its_costs_is_an_edge(simulate):
     # Turned round beyond 1.54 the signal has no linear correlation left for a logistic regression.
     values[:, 0] = np.where(np.abs(values[:, 0]) < 1.54, values[:, 0], -values[:, 0])
     bent = dataclasses.replace(strong, values=values)
-    found = evaluation(train([bent], TRANSACTION_COST_PCT=0.0, num_boost_round=60))
+    found = evaluation(train([bent], FOLDS=2, TRANSACTION_COST_PCT=0.0, num_boost_round=60))
     assert found["net_return_bp"] > 0.0
     assert found["verdict"] == "edge", found["verdict_reason"]
     ahead = found["baselines"]["logistic"]["intervals"]["skill_behind_model"]
@@ -89,7 +101,7 @@ def test_a_signal_that_pays_its_costs_is_an_edge(simulate):
 
 def test_a_linear_signal_is_left_to_the_logistic_regression(simulate):
     strong = simulate(6000, signal=0.6, seed=1, spread=0.0)
-    found = evaluation(train([strong], TRANSACTION_COST_PCT=0.0))
+    found = evaluation(train([strong], FOLDS=2, TRANSACTION_COST_PCT=0.0))
     assert found["verdict"] == "weak"
     assert "the logistic baseline does better" in found["verdict_reason"]
 
@@ -116,7 +128,7 @@ def test_a_random_walk_has_no_edge_through_the_real_features(seed):
     ticks["buy_volume"] = ticks["volume"] * random.random(n)
     ticks["sell_volume"] = ticks["volume"] - ticks["buy_volume"]
     series = TickSeries(symbol="WALK", ticks=ticks, rows=np.arange(1, n + 1))
-    config = Config().override({**FAST, "HORIZON_S": 60, "num_boost_round": 8})
+    config = Config().override({**FAST, "HORIZON_S": 60, "num_boost_round": 8, "FOLDS": 2})
     block = compute_features(series, settings=fit_settings([series], config))
     found = evaluation(train_on_blocks([block], config))
     assert found["verdict"] == "no edge", found["verdict_reason"]
@@ -138,8 +150,53 @@ def test_a_leak_is_suspected(simulate):
     assert any("suspect: macro-F1" in warning for warning in found.warnings)
 
 
-def test_nothing_of_the_test_part_influences_anything_fitted(block, model):
-    start = model.training["ranges"]["test"][0]
+def test_every_fold_has_every_metric_its_place_and_its_baselines(block, model):
+    found = evaluation(model)
+    whole = set(found) - {"classification_report", "folds", "n_paths", "path_spread"}
+    whole -= {"calibration_curve", "importance", "overfitting", "verdict", "verdict_reason"}
+    end = 0
+    for fold in found["folds"]:
+        assert whole <= set(fold)
+        assert set(fold["baselines"]) == set(found["baselines"])
+        assert end < fold["start_ns"] < fold["end_ns"]
+        end = fold["end_ns"]
+        (first, last) = fold["ranges"]["test"][0]
+        assert first <= fold["start_ns"] < fold["end_ns"] < last
+        assert fold["ranges"]["train"][-1][1] < fold["ranges"]["validation"][0][0]
+        assert fold["val_size"] == pytest.approx(
+            0.2 * (fold["train_size"] + fold["val_size"]), rel=0.02
+        )
+        assert fold["threshold"] > 0.0
+    assert (found["start_ns"], found["end_ns"]) == (found["folds"][0]["start_ns"], end)
+    # What is pooled is of the rows of all folds.
+    rows = np.array([fold["n_rows"] for fold in found["folds"]])
+    for metric in ("log_loss", "log_loss_skill", "brier", "accuracy"):
+        parts = np.array([fold[metric] for fold in found["folds"]])
+        assert found[metric] == pytest.approx((rows * parts).sum() / rows.sum()), metric
+    confusion = np.sum([fold["confusion_matrix"] for fold in found["folds"]], axis=0)
+    assert found["confusion_matrix"] == confusion.tolist()
+    own = found["baselines"]["logistic"]
+    ahead = found["log_loss_skill"] - own["log_loss_skill"]
+    assert own["skill_behind_model"] == pytest.approx(ahead)
+
+
+def test_the_final_model_has_seen_all_rows_and_the_last_fold_has_not(block, model):
+    last = int(block.timestamp[-1])
+    assert model.training["ranges"]["test"] == [last + 1, last + 1]
+    assert model.training["ranges"]["validation"][1] > last - 20 * 10**9
+    unrefitted = train([block], REFIT=False)
+    assert unrefitted.model_text != model.model_text
+    assert unrefitted.training["ranges"]["test"][0] == evaluation(model)["folds"][-1]["start_ns"]
+    # The folds are the same, whichever model is kept.
+    assert evaluation(unrefitted)["folds"] == evaluation(model)["folds"]
+    entry = evaluation(unrefitted)["folds"][-1]
+    assert unrefitted.results["train_size"] == entry["train_size"] < model.results["train_size"]
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_nothing_of_the_test_part_influences_anything_fitted(block, folds):
+    before = train([block], FOLDS=folds, REFIT=False)
+    start = before.training["ranges"]["test"][0]
     later = block.timestamp >= start
     random = np.random.default_rng(0)
     garbage = {
@@ -150,7 +207,7 @@ def test_nothing_of_the_test_part_influences_anything_fitted(block, model):
     }
     for values in garbage.values():
         values[later] = random.uniform(0.5, 900.0, size=values[later].shape)
-    other = train([dataclasses.replace(block, **garbage)])
+    other = train([dataclasses.replace(block, **garbage)], FOLDS=folds, REFIT=False)
     for name in (
         "model_text",
         "feature_names",
@@ -159,10 +216,60 @@ def test_nothing_of_the_test_part_influences_anything_fitted(block, model):
         "target",
         "training",
     ):
-        assert getattr(other, name) == getattr(model, name), name
-    assert other.golden_features.tobytes() == model.golden_features.tobytes()
-    assert other.golden_scores.tobytes() == model.golden_scores.tobytes()
-    assert evaluation(other) != evaluation(model)
+        assert getattr(other, name) == getattr(before, name), name
+    assert other.golden_features.tobytes() == before.golden_features.tobytes()
+    assert other.golden_scores.tobytes() == before.golden_scores.tobytes()
+    # The last labels of the fold before reach into what was changed.
+    assert evaluation(other)["folds"][:-2] == evaluation(before)["folds"][:-2]
+    assert evaluation(other)["folds"][-1] != evaluation(before)["folds"][-1]
+
+
+def test_combinatorial_folds_are_judged_by_paths(block):
+    keys = {"FOLD_SCHEME": "combinatorial", "COMBINATORIAL_GROUPS": 4, "num_boost_round": 5}
+    model = train([block], **keys, REFIT=False)
+    found = evaluation(model)
+    assert model.training["scheme"] == "combinatorial"
+    assert (len(found["folds"]), found["n_paths"]) == (6, 3)
+    assert found["n_rows"] == pytest.approx(5990, abs=40)
+    low, high = found["path_spread"]["log_loss_skill"]
+    assert low < found["log_loss_skill"] < high
+    counts = found["calibration_curve"]["BUY"]
+    assert sum(entry["count"] for entry in counts) == 3 * found["n_rows"]
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["intervals"]["ic"][0] > 0.1
+    # The model kept is that of the last split, which tests the last groups.
+    start, end = model.training["ranges"]["test"]
+    assert end == block.timestamp[-1] + 1
+    assert model.training["ranges"]["train"][1] < start
+
+
+def test_a_rolling_training_part_forgets(block):
+    rolling = train([block], **ONE, ROLLING_TRAIN_S=15_000.0)
+    assert rolling.results["train_size"] == pytest.approx(1200, abs=20)
+
+
+def test_short_data_are_trained_with_fewer_folds_and_say_so(simulate):
+    model = train([simulate(700, signal=0.3, seed=1)], FOLDS=50, EMBARGO_S=10, windows=[60])
+    assert 1 <= len(evaluation(model)["folds"]) < 50
+    assert "too short for 50 folds" in model.warnings[0]
+
+
+def test_every_fit_rewrites_its_columns_first(block):
+    calls = []
+
+    def refit(train):
+        calls.append(train)
+        # A column that says which fit it was written for.
+        block_.values[:, 5] = len(calls) * block.values[:, 5]
+
+    block_ = dataclasses.replace(block, values=block.values.copy())
+    model = train_on_blocks([block_], Config().override({**FAST, "FOLDS": 2}), refit_columns=refit)
+    assert len(calls) == 3
+    for mask, fold in zip(calls, evaluation(model)["folds"], strict=False):
+        times = block.timestamp[mask]
+        assert [[int(times[0]), int(times[-1]) + 1]] == fold["ranges"]["train"]
+    golden = model.golden_features[:500, 5]
+    assert np.isin(golden, (3 * block.values[:, 5]).astype(np.float32)).all()
 
 
 def test_the_same_data_and_seed_give_the_same_model(block, model):
@@ -171,14 +278,37 @@ def test_the_same_data_and_seed_give_the_same_model(block, model):
     assert again.results == model.results
 
 
-def test_evaluating_again_gives_the_very_same_numbers(block, model):
-    start = model.training["ranges"]["test"][0]
-    again = evaluate_on([block], model, raw_scores(model.model_text), from_ns=start)
+def test_evaluating_again_gives_the_very_same_numbers(block, kept):
+    start = kept.training["ranges"]["test"][0]
+    again = evaluate_on([block], kept, raw_scores(kept.model_text), from_ns=start)
     again.pop("warnings")
-    assert again == evaluation(model)
-    rows = evaluation_rows([block], model, from_ns=start)
-    assert len(rows) == model.results["test_size"]
+    assert {key: again[key] for key in again if key != "folds"} == {
+        key: value for key, value in evaluation(kept).items() if key != "folds"
+    }
+    (fold,), (entry,) = again["folds"], evaluation(kept)["folds"]
+    assert fold == {key: entry[key] for key in fold}
+    rows = evaluation_rows([block], kept, from_ns=start)
+    assert len(rows) == kept.results["test_size"]
     assert block.timestamp[rows].min() >= start
+
+
+def test_the_importances_are_those_of_the_model_and_of_rows_it_has_not_seen(model):
+    rows = evaluation(model)["importance"]
+    assert rows[0]["feature"] == "book.imbalance"
+    assert {row["feature"] for row in rows} == set(model.feature_names)
+    gains = [row["gain"] for row in rows]
+    assert gains == sorted(gains, reverse=True)
+    assert sum(row["gain_share"] for row in rows) == pytest.approx(1.0)
+    assert rows[0]["permutation"] > 0.01
+    assert all(abs(row["permutation"]) < 0.01 for row in rows[1:])
+
+
+def test_the_returns_that_are_judged_for_overfitting_are_named(block, model, kept):
+    found = evaluation(model)
+    assert found["overfitting"]["cells"] == found["n_blocks"]
+    assert found["overfitting"]["trials"] == 1
+    expected = "trades" if found["n_trades"] else "every BUY and SELL"
+    assert found["overfitting"]["returns_of"] == expected
 
 
 def test_nothing_to_evaluate_is_refused(block, model):
@@ -199,7 +329,12 @@ def test_nothing_to_evaluate_is_refused(block, model):
         {"VALIDATION_FRACTION": 0.3},
         {"TEST_FRACTION": 0.3},
         {"EMBARGO_S": 600.0},
+        {"FOLDS": 3},
+        {"FOLD_SCHEME": "combinatorial", "COMBINATORIAL_GROUPS": 3},
+        {"ROLLING_TRAIN_S": 20_000.0},
+        {"REFIT": True},
         {"class_weight": None},
+        {"recency_half_life_s": 3_600.0},
         {"objective": "multiclassova"},
         {"MAX_FEATURES": 2},
         {"families": ["book"]},
@@ -207,35 +342,40 @@ def test_nothing_to_evaluate_is_refused(block, model):
     ],
     ids=lambda change: "-".join(f"{key}={value}" for key, value in change.items()),
 )
-def test_keys_change_the_model(block, model, change):
+def test_keys_change_the_model(block, kept, change):
     if "LABEL_PRICE" in change:
         random = np.random.default_rng(0)
         moved = block.mid * np.exp(1e-4 * random.normal(size=len(block)))
         block = dataclasses.replace(block, close=moved)
-    changed = train([block], **change)
+    changed = train([block], **{**ONE, **change})
     assert (
         changed.model_text.partition("end of trees")[0]
-        != (model.model_text.partition("end of trees")[0])
+        != (kept.model_text.partition("end of trees")[0])
     )
 
 
-def test_the_other_keys_have_their_effect(block, model):
-    assert train([block], MIN_CONFIDENCE=0.42).calibration["min_confidence"] == 0.42
-    assert model.calibration["min_confidence"] != 0.42
-    free = train([block], TRANSACTION_COST_PCT=0.0)
+def test_the_other_keys_have_their_effect(block, kept):
+    assert train([block], **ONE, MIN_CONFIDENCE=0.42).calibration["min_confidence"] == 0.42
+    assert kept.calibration["min_confidence"] != 0.42
+    free = train([block], **ONE, TRANSACTION_COST_PCT=0.0)
     assert evaluation(free)["break_even_cost_bp"] != evaluation(free)["net_return_bp"]
     assert free.target["transaction_cost"] == 0.0
-    stop = train([block], KIND="triple_barrier", TAKE_PROFIT_PCT=3e-4, custom_stop_loss=2e-4)
+    stop = train([block], **ONE, KIND="triple_barrier", TAKE_PROFIT_PCT=3e-4, custom_stop_loss=2e-4)
     assert stop.target["stop_loss"] == 2e-4
     cold = dataclasses.replace(block, values=block.values.copy())
-    cold.values[: len(block) // 2, 4] = np.nan
-    assert len(train([cold]).feature_names) == len(model.feature_names) - 1
-    assert len(train([cold], MIN_WARM_SHARE=0.1).feature_names) == len(model.feature_names)
+    cold.values[: len(block) // 3, 4] = np.nan
+    assert len(train([cold], **ONE).feature_names) == len(kept.feature_names) - 1
+    assert len(train([cold], **ONE, MIN_WARM_SHARE=0.1).feature_names) == len(kept.feature_names)
     # Columns with a longer memory than READY_HISTORY_S hold no row back.
     assert (
-        train([block], READY_HISTORY_S=0).training["rows"]["train"]
-        > (model.training["rows"]["train"])
+        train([block], **ONE, READY_HISTORY_S=0).training["rows"]["train"]
+        > (kept.training["rows"]["train"])
     )
+
+
+def test_the_weight_of_labels_that_overlap_changes_the_model(block):
+    alike = train([block], **ONE, HORIZON_S=60, label_weight=None)
+    assert alike.model_text != train([block], **ONE, HORIZON_S=60).model_text
 
 
 def test_several_symbols_train_as_one(simulate):
@@ -244,7 +384,7 @@ def test_several_symbols_train_as_one(simulate):
     assert model.training["symbols"] == ["S0", "S1", "S2"]
     assert evaluation(model)["intervals"]["ic"][0] > 0.1
     # The boundaries are times, the same for all.
-    assert model.training["rows"]["test"] == pytest.approx(0.2 * 9000, rel=0.05)
+    assert model.training["rows"]["test"] == pytest.approx(0.4 * 9000, rel=0.05)
 
 
 def test_progress_names_the_stages(block):
@@ -257,6 +397,11 @@ def test_progress_names_the_stages(block):
         "evaluate",
     ]
     assert seen[-1] == ("evaluate", 1, 1)
+    for stage in ("select", "fit"):
+        steps = [(done, total) for name, done, total in seen if name == stage]
+        assert len({total for _, total in steps}) == 1
+        assert steps == sorted(steps)
+        assert all(0 <= done <= total for done, total in steps)
 
 
 def test_a_threshold_without_three_classes_is_refused(block):
@@ -281,17 +426,17 @@ def test_blocks_without_the_usual_columns_have_no_logistic_baseline(block):
     bare = dataclasses.replace(
         block, names=block.names[3:], values=np.ascontiguousarray(block.values[:, 3:])
     )
-    assert set(evaluation(train([bare]))["baselines"]) == {"class_prior", "last_label"}
+    assert set(evaluation(train([bare], **ONE))["baselines"]) == {"class_prior", "last_label"}
 
 
 def test_columns_that_a_later_part_never_warms_up_are_dropped(block):
     late = np.arange(len(block.history)) >= len(block.history) // 2
     short = dataclasses.replace(block, history=np.where(late, block.history % 45, block.history))
-    model = train([short])
+    model = train([short], **ONE)
     named = [w for w in model.warnings if "too few rows of the validation" in w]
     assert len(named) == 1
     assert "300s" in named[0]
     windows = [int(n.rsplit("_", 1)[1][:-1]) for n in model.feature_names if n.endswith("0s")]
     assert windows
     assert max(windows) <= 45
-    assert not [w for w in train([block]).warnings if "too few rows of the validation" in w]
+    assert not [w for w in train([block], **ONE).warnings if "too few rows of the validation" in w]

@@ -34,15 +34,17 @@ def capture(name, captures, rows, tmp_path):
 )
 def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, tmp_path):
     path = capture(name, captures, rows, tmp_path)
-    engine = AlphaSeekerMLEngine(load_config(None, QUICK))
+    # The last fold's model is kept, so that live it meets rows that it has not seen.
+    engine = AlphaSeekerMLEngine(load_config(None, {**QUICK, "REFIT": False, "FOLDS": 2}))
     offline = engine.train_model(path, model_path=tmp_path / "m.joblib")
+    (*_, fold) = offline["results"]["evaluation_results"]["folds"]
     artifact = load_artifact(tmp_path / "m.joblib")
     start = artifact.training["ranges"]["test"][0]
 
     judged = judge_source(path, engine.config)
     block = blocks_of(judged, FeatureSettings(**artifact.settings), names=artifact.feature_names)[0]
     chosen = evaluation_rows([block], artifact, from_ns=start)
-    assert len(chosen) == offline["results"]["test_size"] > 100
+    assert len(chosen) == fold["test_size"] > 100
     predictor, _ = choose_predictor(artifact)
     scores = predictor.predict_matrix(np.ascontiguousarray(block.values[chosen]))
     probabilities, _ = decide(allocate_decision(artifact.calibration), scores)
@@ -81,7 +83,7 @@ def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, 
 
 def test_nothing_of_the_later_parts_reaches_the_model(captures, tmp_path):
     path = capture("spot_NEXOUSDT_1s", captures, 20_000, tmp_path)
-    config = load_config(None, QUICK)
+    config = load_config(None, {**QUICK, "REFIT": False, "FOLDS": 2})
     before = train_source(path, config).artifact
     frame = pd.read_parquet(path)
     test = (
@@ -104,14 +106,28 @@ def test_nothing_of_the_later_parts_reaches_the_model(captures, tmp_path):
     assert after.metrics["log_loss"] != before.metrics["log_loss"]
 
 
-def test_evaluate_judges_the_held_back_part_only(trained, market):
-    artifact = load_artifact(trained[0])
-    whole = evaluate_source(artifact, market, load_config())
-    start = pd.Timestamp(artifact.training["ranges"]["test"][0])
+def test_evaluate_judges_what_the_last_fold_has_not_seen(market):
+    config = load_config(None, {**QUICK, "REFIT": False, "windows": [5, 30]})
+    run = train_source(market, config)
+    whole = evaluate_source(run.artifact, market, config)
+    start = pd.Timestamp(run.artifact.training["ranges"]["test"][0])
     assert whole["held_back"]["rows_before"] == int((market["timestamp"] < start).sum())
-    assert whole["log_loss"] == trained[1]["results"]["evaluation_results"]["log_loss"]
-    with pytest.raises(DataError, match="before the model's held-back part"):
-        evaluate_source(artifact, market[market["timestamp"] < start], load_config())
+    (*_, fold) = run.trained.results["evaluation_results"]["folds"]
+    for name in ("log_loss", "ic", "n_rows", "confusion_matrix", "intervals"):
+        assert whole[name] == fold[name]
+
+
+def test_a_model_of_all_rows_is_evaluated_on_later_ones(trained, market):
+    artifact = load_artifact(trained[0])
+    with pytest.raises(DataError, match=r"up to where the model was fitted.*REFIT = false"):
+        evaluate_source(artifact, market, load_config())
+    # A new session of the same market, after the last row.
+    later = market.assign(timestamp=market["timestamp"] + pd.Timedelta(days=1))
+    both = evaluate_source(artifact, pd.concat([market, later]), load_config())
+    alone = evaluate_source(artifact, later, load_config())
+    assert both["held_back"]["rows_before"] == len(market)
+    assert alone["held_back"]["rows_before"] == 0
+    assert both["log_loss"] == alone["log_loss"]
 
 
 def test_symbols_train_as_one_model(captures, tmp_path):
@@ -133,7 +149,7 @@ def fitted_settings(frame, config, monkeypatch):
     """Return the feature settings that training on ``frame`` begins with."""
     settings = []
 
-    def stop(judged, found):
+    def stop(judged, found, **_):
         settings.append(found)
         raise Fitted
 
@@ -152,7 +168,7 @@ def test_no_setting_is_fitted_on_rows_after_the_training_part(deep_market, monke
     other = simulate_frame(len(deep_market), seed=99, tick_size=0.05, depth_levels=5)
     stamps = deep_market["timestamp"]
     columns = [name for name in other if name not in ("timestamp", "symbol", "session")]
-    # The training part ends before six tenths of the time.
+    # The first training part ends before six tenths of the time.
     later = np.arange(len(stamps)) >= 0.6 * len(stamps)
     changed = deep_market.copy()
     changed.loc[later, columns] = other.loc[later, columns]
@@ -173,13 +189,18 @@ def test_refused_rows_are_left_out_of_the_fit_with_their_depth(deep_market, monk
     assert fitted_settings(bad, config, monkeypatch) == kept
 
 
-def test_a_file_holds_what_was_fitted(deep_trained, deep_market, monkeypatch):
-    artifact = load_artifact(deep_trained)
-    fitted = fitted_settings(deep_market, load_config(), monkeypatch)
-    assert artifact.settings["depth_levels"] == fitted.depth_levels
-    for name in ("microprices", "ofi_weights"):
-        for symbol, numbers in getattr(fitted, name).items():
-            assert_array_equal(artifact.settings[name][symbol], numbers)
+def test_a_file_holds_what_the_kept_model_was_fitted_with(deep_market, monkeypatch):
+    config = load_config(None, {**QUICK, "FOLDS": 2, "windows": [1, 5, 30]})
+    fitted = fitted_settings(deep_market, config, monkeypatch)
+    monkeypatch.undo()
+    for folds, refit in ((1, False), (2, False), (1, True)):
+        own = config.override({"FOLDS": folds, "REFIT": refit})
+        settings = train_source(deep_market, own).artifact.settings
+        for name in ("bucket_s", "depth_levels", "aggressor"):
+            assert settings[name] == getattr(fitted, name)
+        # The first fold's estimates, or those of more rows.
+        same = [settings[name] == getattr(fitted, name) for name in ("microprices", "ofi_weights")]
+        assert same == [(folds, refit) == (1, False)] * 2
 
 
 def test_evaluating_needs_what_the_model_reads_and_no_more(deep_trained, deep_market):
@@ -187,12 +208,12 @@ def test_evaluating_needs_what_the_model_reads_and_no_more(deep_trained, deep_ma
     poor = deep_market.drop(columns=[name for name in deep_market if name[-1].isdigit()])
     with pytest.raises(DataError, match=r"depth of 'SIMULATED' has no levels, 5 are .*depth\."):
         evaluate_source(artifact, poor, load_config())
-    config = load_config(None, {**QUICK, "families": ["book", "momentum"]})
+    config = load_config(None, {**QUICK, "families": ["book", "momentum"], "REFIT": False})
     plain = train_source(deep_market, config).artifact
     assert plain.settings["depth_levels"] == 5
     whole, part = (evaluate_source(plain, data, config) for data in (deep_market, poor))
     assert part == whole
-    assert whole["log_loss"] == plain.metrics["log_loss"]
+    assert whole["log_loss"] == plain.metrics["folds"][-1]["log_loss"]
 
 
 def test_a_family_that_the_data_do_not_offer_is_refused_by_name(market):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import time
 
@@ -88,6 +89,17 @@ def test_constant_probabilities_have_no_skill_and_no_interval(make_block):
     assert card["log_loss_skill"] == 0.0
     assert card["ic"] == card["ic_pooled"] == card["mcc"] == 0.0
     assert card["intervals"]["ic"] == card["intervals"]["ic_pooled"] == [0.0, 0.0]
+
+
+def test_priors_that_differ_between_folds_are_no_forecast(make_block):
+    held, _, _ = made_up(make_block, 900)
+    lean = np.where(np.arange(900) < 450, 0.1, -0.1)
+    prior = PRIOR + np.outer(lean, [-0.5, 0.0, 0.5])
+    both = dataclasses.replace(held, prior=prior)
+    # A model that repeats its own prior, but for what float32 leaves of it.
+    silent = prior + np.outer(np.where(lean > 0.0, 3e-9, -2e-9), [-1.0, 0.0, 1.0])
+    card = score(both, silent, np.ones(900, np.int8))
+    assert (card["ic"], card["ic_pooled"], card["auc"]) == (0.0, 0.0, 0.5)
 
 
 def test_a_past_return_on_a_random_walk_has_no_ic(make_block):

@@ -1,89 +1,85 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from alphaseeker.config import SplitConfig
 from alphaseeker.errors import DataError
-from alphaseeker.training.splits import split_by_time
+from alphaseeker.training.folds import plan_folds
+from alphaseeker.training.splits import refuse_short
 
 SECOND = 1_000_000_000
 
 
-@given(
-    st.integers(1, 120),
-    st.floats(0, 100),
-    st.floats(0.1, 0.3),
-    st.floats(0.1, 0.3),
-    st.integers(0, 2**32),
+def test_the_message_says_what_there_is_and_what_would_do():
+    error = refuse_short(
+        "validation",
+        12,
+        rows=331,
+        span_ns=330 * SECOND,
+        label_span_ns=60 * SECOND,
+        config=SplitConfig(EMBARGO_S=10.0),
+    )
+    for words in ("the validation part has 12 usable rows", "331 rows over 330 s", "gaps of 70 s"):
+        assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"EMBARGO_S": 5.0},
+        {"TEST_FRACTION": 0.1},
+        {"VALIDATION_FRACTION": 0.05},
+        {"TEST_FRACTION": 0.7, "EMBARGO_S": 200.0},
+    ],
 )
-@settings(max_examples=50, deadline=None)
-def test_no_label_reaches_the_next_part(span, embargo, validation, test, seed):
-    random = np.random.default_rng(seed)
-    times = np.cumsum(random.integers(0, 3, 3000)) * SECOND
-    config = SplitConfig(EMBARGO_S=embargo, VALIDATION_FRACTION=validation, TEST_FRACTION=test)
-    split = split_by_time(random.permutation(times), label_span_ns=span * SECOND, config=config)
-    reach = span * SECOND + round(embargo * SECOND)
-    train, middle, last = (times[split.rows(p, times)] for p in ("train", "validation", "test"))
-    assert train.max() + reach < middle.min()
-    assert middle.max() + reach < last.min()
-    assert last.max() == times.max()
-    assert train.min() == times.min()
-    used = len(train) + len(middle) + len(last)
-    assert len(last) / used == pytest.approx(test, abs=0.01)
-    assert len(middle) / used == pytest.approx(validation, abs=0.01)
+def test_the_seconds_it_names_are_those_that_do(keys):
+    config = SplitConfig(FOLDS=1, **keys)
+    error = refuse_short(
+        "train", 0, rows=100, span_ns=99 * SECOND, label_span_ns=30 * SECOND, config=config
+    )
+    needed = int(str(error).partition("about ")[2].split()[0])
+
+    def fits(seconds):
+        times = np.arange(seconds) * SECOND
+        known = times + 30 * SECOND <= times[-1]
+        plan_folds(
+            times,
+            np.zeros(seconds, np.int64),
+            label_span_ns=30 * SECOND,
+            config=config,
+            usable=known,
+        )
+
+    fits(round(1.02 * needed) + 4)
+    with pytest.raises(type(error)):
+        fits(round(0.97 * needed) - 4)
 
 
-def test_rows_of_one_instant_stay_together():
-    times = np.repeat(np.arange(100) * SECOND, 10)
-    config = SplitConfig(EMBARGO_S=0.0)
-    split = split_by_time(times, label_span_ns=SECOND, config=config)
-    parts = np.stack([split.rows(part, times) for part in split.ranges()])
-    for moment in np.unique(times):
-        assert (parts[:, times == moment].sum(axis=1) % 10 == 0).all()
-    assert (parts.sum(axis=0) <= 1).all()
+def plan(seconds, config):
+    times = np.arange(seconds) * SECOND
+    return plan_folds(times, np.zeros(seconds, np.int64), label_span_ns=30 * SECOND, config=config)
 
 
-def test_every_key_moves_a_boundary():
-    times = np.arange(1000) * SECOND
-
-    def ranges(**keys):
-        return split_by_time(times, label_span_ns=SECOND, config=SplitConfig(**keys)).ranges()
-
-    default = ranges()
-    assert ranges(TEST_FRACTION=0.3)["test"] != default["test"]
-    assert ranges(VALIDATION_FRACTION=0.3)["validation"] != default["validation"]
-    assert ranges(EMBARGO_S=0.0)["train"] != default["train"]
-
-
-def test_gaps_do_not_eat_the_validation_part():
-    times = np.arange(1500) * SECOND
-    split = split_by_time(times, label_span_ns=60 * SECOND, config=SplitConfig())
-    counts = {part: int(split.rows(part, times).sum()) for part in split.ranges()}
-    assert sum(counts.values()) == pytest.approx(1500 - 2 * 120, abs=2)
-    assert counts["validation"] == pytest.approx(counts["test"], abs=2)
-    assert counts["train"] == pytest.approx(3 * counts["test"], abs=4)
+def test_a_rolling_part_that_is_too_short_is_named_with_what_would_do():
+    config = SplitConfig(FOLDS=1, EMBARGO_S=10.0, ROLLING_TRAIN_S=60.0)
+    with pytest.raises(DataError, match="ROLLING_TRAIN_S 60 is too short") as caught:
+        plan(20_000, config)
+    assert "bring more data" not in str(caught.value)
+    needed = int(str(caught.value).partition("about ")[2].split()[0])
+    plan(20_000, replace(config, ROLLING_TRAIN_S=needed + 3.0))
+    with pytest.raises(DataError, match="ROLLING_TRAIN_S"):
+        plan(20_000, replace(config, ROLLING_TRAIN_S=needed - 4.0))
 
 
-def test_a_gap_between_sessions_costs_no_row():
-    # Five sessions with nights between: the shares fall on the nights.
-    times = np.concatenate([np.arange(1000) + 100_000 * day for day in range(5)]) * SECOND
-    split = split_by_time(times, label_span_ns=60 * SECOND, config=SplitConfig())
-    counts = [int(split.rows(part, times).sum()) for part in split.ranges()]
-    assert counts == [3000, 1000, 1000]
+def test_a_rolling_part_that_is_long_enough_is_not_to_blame():
+    with pytest.raises(DataError, match="bring more data") as caught:
+        plan(100, SplitConfig(FOLDS=1, ROLLING_TRAIN_S=1_000.0))
+    assert "ROLLING_TRAIN_S" not in str(caught.value)
 
 
-def test_too_little_data_says_how_much_would_do():
-    times = np.arange(330) * SECOND
-    with pytest.raises(DataError, match=r"validation part has \d+ usable rows.*about 396 s"):
-        split_by_time(times, label_span_ns=63 * SECOND, config=SplitConfig())
-    enough = np.arange(400) * SECOND
-    assert split_by_time(enough, label_span_ns=63 * SECOND, config=SplitConfig())
-
-
-def test_a_handful_of_rows_and_greedy_shares_are_refused():
-    with pytest.raises(DataError, match="5 rows are too few"):
-        split_by_time(np.arange(5), label_span_ns=1, config=SplitConfig())
-    greedy = SplitConfig(VALIDATION_FRACTION=0.5, TEST_FRACTION=0.5)
-    with pytest.raises(DataError, match="nothing to train on"):
-        split_by_time(np.arange(500), label_span_ns=1, config=greedy)
+def test_combinations_are_named_with_their_groups():
+    config = SplitConfig(FOLD_SCHEME="combinatorial")
+    with pytest.raises(DataError, match="COMBINATORIAL_TEST_GROUPS 2 of COMBINATORIAL_GROUPS 6"):
+        plan(100, config)

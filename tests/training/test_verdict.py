@@ -51,6 +51,27 @@ def test_one_condition_missed_makes_it_weak(changes, why):
 
 
 @pytest.mark.parametrize(
+    ("skills", "verdict"),
+    [
+        ((0.02, 0.01, 0.01, 0.01), "edge"),
+        ((-0.02, 0.01, 0.01, 0.01), "edge"),
+        ((0.5, 0.4, 0.01, -0.01), "weak"),
+        ((-0.5, -0.4, 0.5, 0.5), "weak"),
+    ],
+)
+def test_what_held_on_old_data_only_is_weak(skills, verdict):
+    folds = [{"log_loss_skill": skill, "ic": 0.1} for skill in skills]
+    found, reason = judge(card(), BASELINES, 40, folds)
+    assert found == verdict
+    assert ("folds show none" in reason) == (verdict == "weak")
+    held = [{"log_loss_skill": 0.01, "ic": ic} for ic in (0.1, -0.1)]
+    assert (
+        "the latest among them (latest: skill 0.0100, IC -0.1000)"
+        in judge(card(), BASELINES, 40, held)[1]
+    )
+
+
+@pytest.mark.parametrize(
     ("better", "why"),
     [
         ({"log_loss_skill": 0.011}, "skill 0.0110"),
@@ -85,7 +106,7 @@ def test_a_logistic_regression_that_does_better_is_named(better, why):
         # Sure skill without a sure direction is a forecast of volatility.
         ({"intervals": {"ic": [-0.01, 0.1]}}, 40, "IC may be zero"),
         ({"intervals": {"ic_pooled": [-0.01, 0.1]}}, 40, "IC may be zero"),
-        ({}, 19, "too few independent blocks to judge: the held-back part has 19 blocks"),
+        ({}, 19, "too few independent blocks to judge: the held-back rows make 19 blocks"),
     ],
 )
 def test_no_edge(changes, blocks, why):

@@ -7,7 +7,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from alphaseeker.errors import DataError
 from alphaseeker.training.weights import (
     average_uniqueness,
-    balance_classes,
+    class_factors,
     recency_weights,
     sample_weights,
 )
@@ -123,42 +123,54 @@ def test_old_rows_vanish_and_a_long_half_life_forgets_nothing():
 @pytest.mark.parametrize("classes", [[0, 1, 2], [1], [0, 2]])
 def test_equal_weights_are_balanced_as_scikit_learn_does(classes):
     label = np.random.default_rng(1).choice(classes, size=200).astype(np.int8)
-    found = balance_classes(np.ones(200), label)
-    np.testing.assert_allclose(found, compute_sample_weight("balanced", label), rtol=1e-12)
-    assert found.mean() == pytest.approx(1.0)
+    factors = class_factors(np.ones(200), label)
+    expected = compute_sample_weight("balanced", label)
+    np.testing.assert_allclose(factors[label], expected, rtol=1e-12)
+    assert set(np.flatnonzero(factors)) == set(classes)
+
+
+def test_balancing_keeps_the_total_and_makes_classes_equal():
+    random = np.random.default_rng(3)
+    label = random.choice(3, p=[0.6, 0.3, 0.1], size=500).astype(np.int8)
+    weights = random.exponential(size=500)
+    found = weights * class_factors(weights, label)[label]
+    np.testing.assert_allclose(np.bincount(label, found), weights.sum() / 3, rtol=1e-12)
+    expected = oracle.balanced(weights.tolist(), label.tolist())
+    np.testing.assert_allclose(found / found.mean(), expected, rtol=1e-10)
 
 
 def test_all_together_equal_the_product_of_the_oracles():
     start, end, symbol = random_labels(seed=7)
-    label = np.random.default_rng(7).choice(3, p=[0.6, 0.3, 0.1], size=len(start)).astype(np.int8)
     own = np.array(oracle.uniqueness(start, end, symbol))
     old = np.array(oracle.recency(start.tolist(), 10 * SECOND))
-    expected = oracle.balanced((own * old).tolist(), label.tolist())
-    found = sample_weights(start, end, symbol, label, half_life_ns=10 * SECOND)
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
-    totals = np.bincount(label, found)
-    np.testing.assert_allclose(totals, len(start) / 3, rtol=1e-12)
+    found = sample_weights(start, end, symbol, half_life_ns=10 * SECOND)
+    np.testing.assert_allclose(found, own * old * own.sum() / (own * old).sum(), rtol=1e-10)
 
 
 @pytest.mark.parametrize("unique", [True, False])
 @pytest.mark.parametrize("half_life_ns", [None, 5 * SECOND])
-@pytest.mark.parametrize("balanced", [True, False])
-def test_every_combination_has_mean_one(unique, half_life_ns, balanced):
+def test_the_total_is_the_number_of_labels_that_the_rows_are_worth(unique, half_life_ns):
     start, end, symbol = random_labels(seed=8)
-    label = (np.arange(len(start)) % 5 % 3).astype(np.int8)
-    options = {"unique": unique, "half_life_ns": half_life_ns, "balanced": balanced}
-    found = sample_weights(start, end, symbol, label, **options)
-    assert found.mean() == pytest.approx(1.0)
+    found = sample_weights(start, end, symbol, unique=unique, half_life_ns=half_life_ns)
+    worth = average_uniqueness(start, end, symbol).sum() if unique else len(start)
+    assert found.sum() == pytest.approx(worth)
     assert (found > 0.0).all()
-    assert (len(set(found)) == 1) == (options == {**options, **NOTHING})
+    assert (len(set(found)) == 1) == (not unique and half_life_ns is None)
 
 
-NOTHING = {"unique": False, "half_life_ns": None, "balanced": False}
+def test_labels_twice_as_dense_are_worth_the_same():
+    def worth(rows):
+        start = np.linspace(0, 1000 * SECOND, rows).astype(np.int64)
+        return sample_weights(start, start + 60 * SECOND, np.zeros(rows, np.int64)).sum()
+
+    # A thousand seconds of labels of a minute.
+    assert worth(5_000) == pytest.approx(1060 / 60, rel=1e-3)
+    assert worth(10_000) == pytest.approx(worth(5_000), rel=1e-3)
 
 
 def test_no_rows_have_no_weights():
     none = np.empty(0, np.int64)
-    assert len(sample_weights(none, none, none, none.astype(np.int8), half_life_ns=DAY)) == 0
+    assert len(sample_weights(none, none, none, half_life_ns=DAY)) == 0
 
 
 THREE = np.arange(3)
@@ -173,12 +185,13 @@ THREE = np.arange(3)
         (lambda: average_uniqueness(THREE, THREE, np.zeros((3, 1))), r"symbol has shape \(3, 1\)"),
         (lambda: recency_weights(THREE, half_life_ns=0), "half_life_ns is 0"),
         (lambda: recency_weights(THREE, half_life_ns=np.nan), "half_life_ns is nan"),
-        (lambda: balance_classes(np.ones(3), np.array([0, 1, -1])), "class of row 2 is -1"),
-        (lambda: balance_classes(np.ones(3), np.array([0, 3, 1])), "class of row 1 is 3"),
-        (lambda: balance_classes(np.array([1, -1, 1.0]), THREE), "weight of row 1 is -1"),
-        (lambda: balance_classes(np.array([1, np.nan, 1]), THREE), "weight of row 1 is nan"),
-        (lambda: balance_classes(np.array([1.0, 0, 1]), THREE), "class 1 have the weight 0"),
-        (lambda: sample_weights(THREE, THREE, THREE, THREE[:1]), r"label has shape \(1,\)"),
+        (lambda: class_factors(np.ones(3), np.array([0, 1, -1])), "class of row 2 is -1"),
+        (lambda: class_factors(np.ones(3), np.array([0, 3, 1])), "class of row 1 is 3"),
+        (lambda: class_factors(np.array([1, -1, 1.0]), THREE), "weight of row 1 is -1"),
+        (lambda: class_factors(np.array([1, np.nan, 1]), THREE), "weight of row 1 is nan"),
+        (lambda: class_factors(np.array([1.0, 0, 1]), THREE), "class 1 have the weight 0"),
+        (lambda: sample_weights(THREE, THREE, THREE[:1]), r"symbol has shape \(1,\)"),
+        (lambda: class_factors(np.ones(3), THREE[:1]), r"label has shape \(1,\)"),
     ],
 )
 def test_what_cannot_be_weighed_is_refused(call, message):

@@ -21,13 +21,15 @@ from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import schema_hash
 from alphaseeker.features.inputs import available_names
-from alphaseeker.market.simulator import HORIZON_S, simulate, simulate_frame
+from alphaseeker.market.simulator import HORIZON_S, START_NS, simulate, simulate_frame
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.golden import build_golden
+from alphaseeker.training.reference import feature_reference
 
 __all__ = ["SYMBOL", "reference_artifact", "simulated_ticks"]
 
 SYMBOL = "SIMULATED"
+NANOSECONDS = 1_000_000_000
 SEED = 1
 SIGNAL_STRENGTH = 0.3
 PRICE_IN_TICKS = 10_000.0
@@ -109,7 +111,13 @@ def reference_artifact(
         aggressor=True,
     )
     names = available_names(settings)
-    ticks = simulate(rows, seed=SEED + 1, signal_strength=SIGNAL_STRENGTH, symbol=SYMBOL)
+    ticks = simulate(
+        rows,
+        seed=SEED + 1,
+        signal_strength=SIGNAL_STRENGTH,
+        symbol=SYMBOL,
+        start_ns=START_NS - rows * NANOSECONDS,  # live ticks come later: then they are followed
+    )
     block = compute_features(ticks, settings=settings, names=names)
     horizon = round(HORIZON_S)
     change = block.mid[WARM_ROWS + horizon :] - block.mid[WARM_ROWS:-horizon]
@@ -129,8 +137,19 @@ def reference_artifact(
         class_prior=_shares(label),
         calibration={"temperature": 1.0, "bias": [0.0, 0.0, 0.0], "min_confidence": 0.0},
         settings=settings.to_dict(names),
-        target={"kind": "fixed_horizon", "horizon_s": HORIZON_S},
-        training=_training(times, booster),
+        target={
+            "kind": "fixed_horizon",
+            "horizon_s": HORIZON_S,
+            "threshold": float(np.quantile(np.abs(change / block.mid[WARM_ROWS:-horizon]), 1 / 3)),
+            "label_price": "mid",
+            "transaction_cost": config.risk.TRANSACTION_COST_PCT,
+        },
+        training={
+            **_training(times, booster),
+            "reference": feature_reference(
+                matrix.__getitem__, times, block.segment[WARM_ROWS:-horizon]
+            ),
+        },
         metrics={},
         versions={
             "python": platform.python_version(),

@@ -40,11 +40,18 @@ class ModelConfig(Section):
     num_leaves: int = key(31, number(2, 64, integer=True))
     learning_rate: float = key(0.1, number(1e-6, 1.0))
     feature_fraction: float = key(0.8, number(0.01, 1.0))
-    lambda_l2: float = key(10.0, NOT_NEGATIVE)
+    lambda_l2: float = key(30.0, NOT_NEGATIVE)
+    min_gain_to_split: float = key(5.0, NOT_NEGATIVE)
     num_boost_round: int = key(300, number(1, 10_000, integer=True))
     early_stopping_rounds: int = key(30, number(1, 10_000, integer=True))
     min_data_in_leaf: int | str = key("auto", number(1, 10**9, integer=True, words=("auto",)))
     num_threads: int = key(0, number(0, 1024, integer=True))
+    label_weight: str | None = key("uniqueness", one_of("uniqueness", None))
+    recency_half_life_s: float | None = key(None, number(1.0, words=(None,)))
+    linear_part: bool = key(True, BOOL)
+    calibration: str = key("temperature", one_of("temperature", "isotonic"))
+    SEARCH_MINUTES: float = key(0.0, NOT_NEGATIVE)
+    SEARCH_TRIALS: int = key(100, number(1, 10_000, integer=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +109,17 @@ class TargetConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig(Section):
-    """Shares of the rows, in time order: training, validation, held-back test."""
+    """Which rows train, stop and calibrate, and which are held back, in time order."""
 
     VALIDATION_FRACTION: float = key(0.2, number(0.01, 0.5))
-    TEST_FRACTION: float = key(0.2, number(0.01, 0.5))
+    TEST_FRACTION: float = key(0.4, number(0.01, 0.8))
     EMBARGO_S: float = key(60.0, NOT_NEGATIVE)
+    FOLDS: int = key(4, number(1, 50, integer=True))
+    FOLD_SCHEME: str = key("walk_forward", one_of("walk_forward", "combinatorial"))
+    COMBINATORIAL_GROUPS: int = key(6, number(3, 20, integer=True))
+    COMBINATORIAL_TEST_GROUPS: int = key(2, number(1, 10, integer=True))
+    ROLLING_TRAIN_S: float | None = key(None, number(1.0, words=(None,)))
+    REFIT: bool = key(True, BOOL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +130,7 @@ class DataConfig(Section):
     MAX_BAD_RATIO: float = key(0.001, FRACTION)
     BUCKET_S: float | str = key("auto", number(1, 900, words=("auto",)))
     CHUNK_ROWS: int = key(250_000, number(1, 10**8, integer=True))
+    MATRIX_MEMORY_MB: float = key(512.0, NOT_NEGATIVE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +156,11 @@ class FactorConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringConfig(Section):
-    """When ``health_check`` warns."""
+    """When ``health_check`` warns and ``needs_retraining`` says yes."""
 
     MAX_MODEL_AGE_DAYS: float = key(30.0, number(1e-6))
     MAX_HELD_SHARE: float = key(0.05, FRACTION)
+    MAX_FEATURE_PSI: float = key(0.25, NOT_NEGATIVE)
+    MAX_HIT_RATE_GAP: float = key(0.1, FRACTION)
+    MIN_RESOLVED: int = key(200, number(1, 10**9, integer=True))
+    MAX_MODEL_DRAWDOWN: float = key(0.05, FRACTION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from alphaseeker.factors.measure import (
 from alphaseeker.factors.multiple_tests import benjamini_hochberg, bonferroni, holm
 from alphaseeker.factors.report import factor_table
 from alphaseeker.features.block import FeatureBlock
+from alphaseeker.features.matrix_file import release
 
 __all__ = ["evaluate_factor_blocks"]
 
@@ -58,6 +59,7 @@ def evaluate_factor_blocks(
     blocks: Sequence[FeatureBlock],
     config: Config,
     *,
+    unknown: Collection[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate each column of ``blocks`` as a predictor of the forward return of the mid.
@@ -65,9 +67,12 @@ def evaluate_factor_blocks(
     Parameters
     ----------
     blocks
-        One or more symbols with the same columns. Values that are not finite are left out.
+        One or more symbols with the same columns, read one at a time. Values that are not finite
+        are left out.
     config
         ``factor`` (FORWARD_S, QUANTILES, BLOCKS, ALPHA) and ``risk.TRANSACTION_COST_PCT``.
+    unknown
+        Names of columns that count as never finite, whatever ``blocks`` hold.
     on_progress
         Called with (factors done, factors in all) after each factor.
 
@@ -113,7 +118,8 @@ def evaluate_factor_blocks(
     groups = _time_groups(panels)
     measured = []
     for column, name in enumerate(names):
-        measured.append(_measure(name, column, panels, groups, config))
+        factors = [_factor(panel, None if name in unknown else column) for panel in panels]
+        measured.append(_measure(name, factors, panels, groups, config))
         if on_progress is not None:
             on_progress(column + 1, len(names))
     tested = [item for item in measured if not item.reason]
@@ -195,10 +201,22 @@ def _time_groups(panels: Sequence[Panel]) -> list[IntArray]:
     return groups
 
 
+def _factor(panel: Panel, column: int | None) -> FloatArray:
+    """Return a column of a symbol; NaN throughout for None."""
+    if column is None:
+        return np.full(len(panel.features), np.nan)
+    factor = panel.features.values[:, column].astype(np.float64)
+    release(panel.features.values)
+    return factor
+
+
 def _measure(
-    name: str, column: int, panels: Sequence[Panel], groups: Sequence[IntArray], config: Config
+    name: str,
+    factors: Sequence[FloatArray],
+    panels: Sequence[Panel],
+    groups: Sequence[IntArray],
+    config: Config,
 ) -> _Measured:
-    factors = [panel.features.values[:, column].astype(np.float64) for panel in panels]
     quantiles = config.factor.QUANTILES
     parts = [
         measure_information(panel, factor, quantiles)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from alphaseeker._jit import kernel
 
 __all__ = [
+    "SAMPLES_PER_HORIZON",
     "forward_return",
     "grid_interval",
     "label_end",
@@ -33,7 +34,7 @@ __all__ = [
 
 _REGULAR = 0.25  # how far from the median, as a share of it, an interval of a grid may lie
 _REGULAR_SHARE = 0.5  # of the intervals; of random events hardly a fifth lie so near
-_SAMPLES_PER_HORIZON = 4  # from here on a grid is as good as a stream of events
+SAMPLES_PER_HORIZON = 4  # from here on a grid is as good as a stream of events
 
 
 @kernel
@@ -135,7 +136,7 @@ def unresolve_unseen(
         while stop < rows and segment[stop] == segment[first]:
             unseen = unseen or found[stop] == stop
             stop += 1
-        if unseen and _SAMPLES_PER_HORIZON * grid_interval(timestamp[first:stop]) >= horizon_ns:
+        if unseen and SAMPLES_PER_HORIZON * grid_interval(timestamp[first:stop]) >= horizon_ns:
             for row in range(first, stop):
                 if found[row] == row:
                     found[row] = -1

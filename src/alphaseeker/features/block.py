@@ -186,7 +186,8 @@ class FeatureBlock:
     names
         The k column names.
     values
-        Shape (n, k), float32, C-contiguous; NaN until a column's declared history is seen.
+        Shape (n, k), float32, column by column (Fortran order) as ``compute_features`` makes it,
+        and in a file where it is large; NaN until a column's declared history is seen.
     timestamp
         Shape (n,), int64, nanoseconds UTC.
     mid, spread, close

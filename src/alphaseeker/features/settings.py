@@ -71,7 +71,11 @@ def infer_tick_size(prices: npt.NDArray[np.float64]) -> float:
 
 
 def fit_settings(
-    series: Sequence[TickSeries], config: Config, *, tick_size: float | None = None
+    series: Sequence[TickSeries],
+    config: Config,
+    *,
+    tick_size: float | None = None,
+    like: FeatureSettings | None = None,
 ) -> FeatureSettings:
     """Fit the settings on ``series``, which must be of the training part only.
 
@@ -83,6 +87,9 @@ def fit_settings(
         BUCKET_S, MAX_GAP_S, MAX_JUMP and ROUND_TRIP_NOTIONAL are taken over.
     tick_size
         Of all symbols, where it is known; else inferred from the prices of each.
+    like
+        Settings whose bucket length, levels of depth and aggressor's side are taken over, where
+        columns have been computed with them and only what is estimated is fitted again.
 
     Returns
     -------
@@ -93,7 +100,9 @@ def fit_settings(
     bucket = config.data.BUCKET_S
     bucket_s = infer_bucket_s(series) if isinstance(bucket, str) else float(bucket)
     gap = config.inference.MAX_GAP_S
-    levels = depth_levels(series)
+    levels, aggressor = depth_levels(series), has_aggressor(series)
+    if like is not None:
+        bucket_s, levels, aggressor = like.bucket_s, like.depth_levels, like.aggressor
     by_symbol: dict[str, list[TickSeries]] = {}
     for one in series:
         by_symbol.setdefault(one.symbol, []).append(one)
@@ -113,7 +122,7 @@ def fit_settings(
         tick_sizes={} if tick_size else known,
         microprices={symbol: table for symbol, table in tables.items() if table is not None},
         ofi_weights={symbol: found for symbol, found in weights.items() if found is not None},
-        aggressor=has_aggressor(series),
+        aggressor=aggressor,
         depth_levels=levels,
         round_trip_notional=float(config.feature.ROUND_TRIP_NOTIONAL),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from alphaseeker.config import Config
 from alphaseeker.errors import ModelError
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.inference.answers import inference_performance
+from alphaseeker.inference.retraining import retraining
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Reason
@@ -20,7 +20,6 @@ from alphaseeker.model.compiler import find_compiler
 
 __all__ = ["drift", "health", "model_info"]
 
-SECONDS_A_DAY = 86_400.0
 ORDER = ("OK", "WARNING", "ERROR")
 # Reasons that speak of the feed, not of the model.
 FEED_REASONS = (
@@ -67,17 +66,9 @@ def model_info(model: ServedModel | None) -> dict[str, Any]:
 
 
 def drift(model: ServedModel | None, sessions: Sequence[Session], config: Config) -> dict[str, Any]:
-    """Return how old the model is and how much of the feed is held back, with alerts."""
-    alerts = []
-    age = 0.0
-    if model is not None:
-        created = datetime.fromisoformat(model.artifact.training["created"])
-        age = max(0.0, time.time() - created.timestamp()) / SECONDS_A_DAY
-        if age > config.monitoring.MAX_MODEL_AGE_DAYS:
-            alerts.append(
-                f"the model is {age:.0f} days old, MAX_MODEL_AGE_DAYS is "
-                f"{config.monitoring.MAX_MODEL_AGE_DAYS:g}: train it again"
-            )
+    """Return what ``retraining`` says, and how much of the feed is held back, with alerts."""
+    judged = retraining(model, sessions, config.monitoring)
+    alerts = list(judged["reasons"]) if model is not None else []
     given = sum(session.statistics.predictions for session in sessions)
     held = sum(session.statistics.reasons[r] for session in sessions for r in FEED_REASONS)
     share = held / given if given else 0.0
@@ -86,7 +77,13 @@ def drift(model: ServedModel | None, sessions: Sequence[Session], config: Config
             f"{100 * share:.1f} % of the ticks were held back for the feed's sake, "
             f"MAX_HELD_SHARE is {100 * config.monitoring.MAX_HELD_SHARE:g} %: see filter_counts"
         )
-    return {"model_age_days": age, "held_share": share, "count": given, "alerts": alerts}
+    return {
+        "model_age_days": judged["age_days"],
+        "held_share": share,
+        "count": given,
+        "alerts": alerts,
+        "retraining": judged,
+    }
 
 
 def health(
@@ -128,9 +125,9 @@ def _model(model: ServedModel | None, drifting: dict[str, Any]) -> dict[str, str
             "the evaluation found no edge: every signal is HOLD (no_edge); train on more data, "
             f"or set TRADE_WITHOUT_EDGE; served by {name}{passed}",
         )
-    age = [alert for alert in drifting["alerts"] if "MAX_MODEL_AGE_DAYS" in alert]
-    if age:
-        return _entry("WARNING", age[0])
+    reasons = drifting["retraining"]["reasons"]
+    if reasons:
+        return _entry("WARNING", f"train again: {'; '.join(reasons)}")
     return _entry("OK", f"loaded, served by {name}{passed}")
 
 

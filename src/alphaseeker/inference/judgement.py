@@ -14,6 +14,7 @@ from alphaseeker._jit import kernel, part
 from alphaseeker.inference.signal import REASON_OF_CHOICE, REASON_OF_VERDICT, Reason
 from alphaseeker.market.gate import Verdict
 from alphaseeker.model.decision import Choice, decision_step, probability_step
+from alphaseeker.model.isotonic import isotonic_step
 
 __all__ = ["judge_rows", "judgement_step"]
 
@@ -69,6 +70,10 @@ def judgement_step(
     if seen < needed:
         return 0, WARMING_UP, False
     probability_step(decision, scores, probabilities)
+    if decision.knot_offsets[3] > 0:
+        isotonic_step(
+            decision.knot_offsets, decision.knot_positions, decision.knot_values, probabilities
+        )
     choice = decision_step(decision, probabilities)
     if abstain:
         return 0, NO_EDGE, True

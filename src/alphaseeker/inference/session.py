@@ -13,6 +13,7 @@ import numpy.typing as npt
 from alphaseeker.errors import StateError
 from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.snapshot import SETTINGS, restore_record, snapshot_record
+from alphaseeker.inference.realised import withdraw
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session_calls import decide_tick, take_tick
 from alphaseeker.inference.session_memory import SessionMemory
@@ -260,6 +261,7 @@ class Session(SessionMemory):
         """
         if counted:
             self.statistics.move(signal, reason)
+            withdraw(self._state["realised"], signal.timestamp)
         return signal._replace(side=Side.HOLD, reason=reason.text)
 
     def reset(self) -> None:
@@ -267,6 +269,7 @@ class Session(SessionMemory):
         with self.lock:
             self._begin()
             self.statistics.clear()
+            self.clear_followed()
 
     def forget_scores(self) -> None:
         """Ask the model anew at the next tick, whatever it said before."""
@@ -325,7 +328,8 @@ class Session(SessionMemory):
         """Return the state of the stream as bytes; see ``restore``."""
         with self.lock:
             record = snapshot_record(self._records, self.capture, self._custom)
-            return with_answer(record, self.timestamp_kind, self.last_signal)
+            followed = self.pack_followed()
+            return with_answer(record, followed, self.timestamp_kind, self.last_signal)
 
     def restore(self, snapshot: bytes) -> None:
         """Take up a stream where ``snapshot`` left it: later signals have the same bits.
@@ -336,9 +340,10 @@ class Session(SessionMemory):
             The bytes are damaged, or come from another version or other settings; the stream is
             as it was.
         """
-        record, kind, last = without_answer(snapshot)
+        record, followed, kind, last = without_answer(snapshot)
         with self.lock:
             self.adopt()
             restore_record(record, self._records, self._custom)
             self.timestamp_kind = kind
             self.resume(last)
+            self.unpack_followed(followed)

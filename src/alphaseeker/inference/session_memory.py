@@ -15,7 +15,15 @@ from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.custom_runner import CustomRunner, custom_runner
 from alphaseeker.features.layout import RECORD, feature_vector
 from alphaseeker.features.stream import copy_features
+from alphaseeker.inference.feature_sample import FeatureSample
 from alphaseeker.inference.kept_features import KeptFeatures
+from alphaseeker.inference.realised import (
+    abandon,
+    clear_realised,
+    followed_settings,
+    pack_realised,
+    unpack_realised,
+)
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session_calls import ANSWER_TICK
 from alphaseeker.inference.session_state import (
@@ -82,6 +90,8 @@ class SessionMemory:
         self._vector = feature_vector(self._records)
         self._state["records"] = self._records.ctypes.data
         self._state["vector"] = self._vector.ctypes.data
+        self._mark = b""
+        self._sample = FeatureSample(0, 0)
         self._use(model)
         self._begin()
 
@@ -106,15 +116,28 @@ class SessionMemory:
         bound = model.predictor.bind(features, scores)
         kept = KeptFeatures(self._state, width)
 
-        keep_alive(self._state, self._records, columns, features, scores, bound, *kept.parts)
+        followed = followed_settings(model.artifact.target, model.artifact.training)
+        goes_on = self._mark == model.mark
+        sample = self._sample if goes_on else FeatureSample(width, followed["capacity"])
+
+        parts = (*kept.parts, *sample.parts)
+        keep_alive(self._state, self._records, columns, features, scores, bound, *parts)
         self.model = model
+        self._mark = model.mark
         self._reads_depth = model.depth_levels > 0
         self._reads_sides = model.reads_sides
-        self._columns, self._features, self._kept = columns, features, kept
+        self._columns, self._features = columns, features
+        self._kept, self._sample = kept, sample
         self._features_view = features.view()
         self._features_view.flags.writeable = False
         state = self._state
         kept.begin()
+        sample.begin(state)
+        if not goes_on:
+            realised = state["realised"]
+            for name, value in followed.items():
+                realised[name] = value
+            clear_realised(realised)
         state["columns"] = columns.ctypes.data
         state["features"] = features.ctypes.data
         state["scores"] = scores.ctypes.data
@@ -214,6 +237,29 @@ class SessionMemory:
         """What computes the model's custom columns, where it has any."""
         return self._custom
 
+    @property
+    def sampled_features(self) -> npt.NDArray[np.float32]:
+        """A copy of the sampled rows of the model's columns, shape (m, k), in no order."""
+        with self.lock:
+            sample, sampled = self._sample, int(self._state["realised"]["sampled"][0])
+        return sample.rows(sampled)
+
+    def clear_followed(self) -> None:
+        """Forget what became of the predictions, and the sampled rows."""
+        clear_realised(self._state["realised"])
+
+    def pack_followed(self) -> bytes:
+        """Return what became of the predictions and the sampled rows as bytes."""
+        return pack_realised(self._state["realised"], self.sampled_features, self.model.mark)
+
+    def unpack_followed(self, packed: bytes) -> None:
+        """Take up what ``pack_followed`` gave; begin anew where that was of another model."""
+        self.clear_followed()
+        found = unpack_realised(packed, self.model.mark, len(self._columns))
+        if found is not None:
+            self._state["realised"] = found[0]
+            self._sample.restore(found[1])
+
     def resume(self, last: Signal | None) -> None:
         """Go on after rows that a kernel stepped through on this session's ``records``."""
         copy_features(self._vector, self._columns, self._custom, self._features)
@@ -221,6 +267,7 @@ class SessionMemory:
         state["seen"] = self._records["clock"]["seen"]
         state["capture"] = self._records["gate"]["last"]["session"]
         state["scored"] = 0
+        abandon(state["realised"])
         state["answers"] = 0 if last is None else max(1, int(state["answers"][0]))
         if last is not None:
             answer = state["last"]

@@ -17,6 +17,7 @@ from numba.core import config as numba_config
 
 from alphaseeker.errors import StateError
 from alphaseeker.inference.latency import HISTOGRAMS, clear_histograms
+from alphaseeker.inference.realised import REALISED, clear_realised
 from alphaseeker.inference.signal import Reason
 from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.model.decision import DECISION, N_CLASSES
@@ -73,6 +74,7 @@ SESSION = np.dtype(
         ("scores", np.int64),
         ("kept_features", np.int64),
         ("kept_stamps", np.int64),
+        ("sample", np.int64),
         ("clock", np.int64),
         # the model
         ("width", np.int64),  # columns
@@ -95,6 +97,7 @@ SESSION = np.dtype(
         ("level_count", np.int64),
         ("levels", np.float64, (MAX_LEVELS, 4)),  # of the present tick
         ("moment", np.int64, (2,)),  # what the clock writes: seconds and nanoseconds
+        ("realised", REALISED),
         ("counters", COUNTERS),
         ("latency", HISTOGRAMS),
     ],
@@ -149,6 +152,7 @@ def allocate_state() -> npt.NDArray[Any]:
     state: npt.NDArray[Any] = np.frombuffer(cast(Any, memory), dtype=SESSION)
     state["clock"] = _clock()
     clear_counters(state)
+    clear_realised(state["realised"])
     return state
 
 

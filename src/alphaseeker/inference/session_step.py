@@ -18,6 +18,7 @@ from alphaseeker._jit import inlined, kernel, part
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.features.layout import NO_LEVELS, RECORD
 from alphaseeker.features.step import tick_step
+from alphaseeker.inference.following import follow_step, leave_step
 from alphaseeker.inference.judgement import judgement_step
 from alphaseeker.inference.latency import TOTAL, count_time
 from alphaseeker.inference.session_state import EXPLAINABLE, allocate_state
@@ -211,6 +212,10 @@ def decide(state: Any, timestamp: int, mode: int, start: int, begun: int, taken:
     _answer(state, timestamp)
     if mode > SILENT:
         _count(state, hit)
+        if verdict < REPEATED:
+            follow_step(state, timestamp)
+    else:
+        leave_step(state.realised)
     if mode == TIMED and state.clock != 0:
         end = _now(state)
         if begun > 0:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from alphaseeker.errors import ConfigError, DataError
+from alphaseeker.market.array_file import GrowingArray
 from alphaseeker.market.assembly import TickAssembler
 from alphaseeker.market.csv_reader import read_csv_blocks
 from alphaseeker.market.frames import frame_origin, is_frame, read_frame_blocks
@@ -28,6 +28,9 @@ __all__ = ["TickSource", "iter_ticks", "read_ticks"]
 TickSource: TypeAlias = "str | os.PathLike[str] | pandas.DataFrame | polars.DataFrame"
 
 _CHUNK_ROWS = 250_000
+# Of the limit: arrays that are smaller stay in memory, or a thousand symbols would need thousands
+# of open files.
+SMALL_SHARE = 64
 
 
 def iter_ticks(
@@ -76,22 +79,39 @@ def read_ticks(
     price_col: str = "close",
     chunk_rows: int = _CHUNK_ROWS,
     symbol: str | None = None,
+    memory_limit: float | None = None,
 ) -> list[TickSeries]:
     """Return all ticks of a source, one series a symbol, by first appearance.
 
-    The rows of a symbol keep their order, as live ticks have theirs. Parameters and errors are
-    those of ``iter_ticks``.
+    The rows of a symbol keep their order, as live ticks have theirs. Other parameters and errors
+    are those of ``iter_ticks``.
+
+    Parameters
+    ----------
+    memory_limit
+        Bytes: where the ticks and their depth take more, large arrays stand in files without a
+        name; see ``market.array_file``. None for no limit.
 
     Raises
     ------
     DataError
-        Also: a session of a symbol comes back after another one of it has begun.
+        Also: a session of a symbol comes back after another one of it has begun; or there is no
+        room for the files.
     """
     assembler = TickAssembler(symbol, order=SessionOrder())
-    pieces: dict[str, list[TickSeries]] = {}
+    limit = math.inf if memory_limit is None else memory_limit
+    stored: dict[str, dict[str, GrowingArray]] = {}
     for piece in _pieces(source, price_col, chunk_rows, assembler):
-        pieces.setdefault(piece.symbol, []).append(piece)
-    return [_join(pieces.pop(name)) for name in list(pieces)]
+        arrays = stored.setdefault(piece.symbol, {})
+        for name in ("ticks", "rows", "depth"):
+            if getattr(piece, name) is not None:
+                arrays.setdefault(name, GrowingArray()).append(getattr(piece, name))
+        every = [array for arrays in stored.values() for array in arrays.values()]
+        if sum(array.held for array in every) > limit:
+            for array in every:
+                if array.held >= limit / SMALL_SHARE:
+                    array.spill()
+    return [_joined(name, stored.pop(name)) for name in list(stored)]
 
 
 def _block_sources(
@@ -149,9 +169,10 @@ def _slice(series: TickSeries, start: int, stop: int) -> TickSeries:
     )
 
 
-def _join(pieces: list[TickSeries]) -> TickSeries:
-    ticks = np.concatenate([piece.ticks for piece in pieces])
-    rows = np.concatenate([piece.rows for piece in pieces])
-    depths = [piece.depth for piece in pieces if piece.depth is not None]
-    depth = np.concatenate(depths) if depths else None
-    return TickSeries(symbol=pieces[0].symbol, ticks=ticks, rows=rows, depth=depth)
+def _joined(symbol: str, arrays: dict[str, GrowingArray]) -> TickSeries:
+    return TickSeries(
+        symbol=symbol,
+        ticks=arrays["ticks"].joined(),
+        rows=arrays["rows"].joined(),
+        depth=arrays["depth"].joined() if "depth" in arrays else None,
+    )

@@ -49,7 +49,14 @@ from alphaseeker.market.simulated_quotes import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HORIZON_S", "SimulatedMarket", "simulate", "simulate_frame", "simulate_market"]
+__all__ = [
+    "HORIZON_S",
+    "START_NS",
+    "SimulatedMarket",
+    "simulate",
+    "simulate_frame",
+    "simulate_market",
+]
 
 HORIZON_S = 60.0
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01 UTC

@@ -59,7 +59,8 @@ class ModelArtifact:
     class_prior
         Shares of SELL, HOLD and BUY in the training part.
     calibration
-        ``temperature``, ``bias`` (three numbers) and ``min_confidence``.
+        ``temperature``, ``bias`` (three numbers), ``min_confidence``, and ``isotonic``: None, or
+        knots as in ``model.isotonic``. Files written before it could be isotonic lack the key.
     settings
         What the feature step is set up with: at least ``bucket_s``, ``tick_size``, ``max_gap_s``
         and ``max_jump``.

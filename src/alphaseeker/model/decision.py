@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from alphaseeker._jit import allocate_record, kernel, part
 from alphaseeker.errors import ModelError
+from alphaseeker.model.isotonic import MAX_KNOTS, check_isotonic, isotonic_step, knot_arrays
 
 __all__ = [
     "DECISION",
@@ -38,6 +39,10 @@ DECISION = np.dtype(
         ("temperature", np.float64),  # scores are divided by it: above 1 it softens
         ("bias", np.float64, (N_CLASSES,)),  # added to the softened score of each class
         ("min_confidence", np.float64),  # a BUY or SELL less probable than this is a HOLD
+        # Isotonic knots: class k has those from knot_offsets[k] to [k + 1]; [3] is 0 without any.
+        ("knot_offsets", np.int64, (N_CLASSES + 1,)),
+        ("knot_positions", np.float64, (N_CLASSES * MAX_KNOTS,)),
+        ("knot_values", np.float64, (N_CLASSES * MAX_KNOTS,)),
     ]
 )
 
@@ -67,6 +72,10 @@ def probability_step(
     decision: Any, scores: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
 ) -> bool:
     """Write softmax(scores / temperature + bias) and return whether the scores were finite.
+
+    Where ``knot_offsets[3]`` is above 0 the caller lets ``isotonic_step`` follow, which hands three
+    NaN on and takes .1 µs. Asked in here, and not in the caller's own loop, it costs a model
+    without knots 9 ns a row; there, 1 ns.
 
     Parameters
     ----------
@@ -134,6 +143,13 @@ def _decision_loop(
     decision = record[0]
     for row in range(scores.shape[0]):
         probability_step(decision, scores[row], probabilities[row])
+        if decision.knot_offsets[3] > 0:
+            isotonic_step(
+                decision.knot_offsets,
+                decision.knot_positions,
+                decision.knot_values,
+                probabilities[row],
+            )
         choices[row] = decision_step(decision, probabilities[row])
 
 
@@ -143,7 +159,8 @@ def allocate_decision(calibration: Mapping[str, Any]) -> npt.NDArray[Any]:
     Parameters
     ----------
     calibration
-        ``temperature`` above 0, ``bias`` (three numbers), ``min_confidence`` in [0, 1].
+        ``temperature`` above 0, ``bias`` (three numbers), ``min_confidence`` in [0, 1], and
+        ``isotonic``: knots as in ``model.isotonic``, or None, which it also is where it is absent.
 
     Raises
     ------
@@ -155,6 +172,11 @@ def allocate_decision(calibration: Mapping[str, Any]) -> npt.NDArray[Any]:
     record["temperature"] = calibration["temperature"]
     record["bias"] = calibration["bias"]
     record["min_confidence"] = calibration["min_confidence"]
+    if calibration.get("isotonic") is not None:
+        offsets, positions, values = knot_arrays(calibration["isotonic"])
+        record["knot_offsets"] = offsets
+        record["knot_positions"][0, : len(positions)] = positions
+        record["knot_values"][0, : len(values)] = values
     return record
 
 
@@ -179,6 +201,8 @@ def check_calibration(calibration: Mapping[str, Any]) -> None:
         raise refuse("bias", f"{N_CLASSES} finite numbers")
     if not finite(confidence) or not 0.0 <= float(confidence or 0.0) <= 1.0:
         raise refuse("min_confidence", "a number from 0 to 1")
+    if calibration.get("isotonic") is not None:
+        check_isotonic(calibration["isotonic"])
 
 
 def decide(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from alphaseeker.errors import ModelError
 from alphaseeker.model.artifact import CLASS_ORDER, ModelArtifact, load_artifact
 from alphaseeker.model.compiler import Progress, library_suffix
+from alphaseeker.model.isotonic import knot_arrays
 from alphaseeker.model.treelite_predictor import build_library
 from alphaseeker.model.treelite_source import HEADER, generate_source
 
@@ -25,7 +27,8 @@ _INTRODUCTION = """\
  * model_scores(features, scores) is all that is needed: features are float, in the order of
  * model_feature_names, NAN where one is missing; scores are what LightGBM gives, to the last bit.
  * model_probabilities(scores, probabilities) calibrates them:
- * softmax(scores / temperature + bias). BUY and SELL below model_min_confidence mean HOLD.
+ * {formula}
+ * BUY and SELL below model_min_confidence mean HOLD.
  * All of it may be called from several threads at once.
  *
  *     cc {example} -L. -lmodel -lm -Wl,-rpath,. -o example && ./example
@@ -65,7 +68,7 @@ static const char *const model_class_names[3] = {{{class_names}}};
 static const double model_temperature = {temperature};
 static const double model_bias[3] = {{{bias}}};
 static const double model_min_confidence = {min_confidence};
-
+{knots}
 /* features: MODEL_FEATURES values, NAN where missing; scores: receives three raw scores. */
 static inline void model_scores(const float *features, double *scores) {{
   union Entry data[MODEL_FEATURES];
@@ -90,12 +93,47 @@ static inline void model_probabilities(const double *scores, double *probabiliti
   for (int i = 0; i < 3; ++i) {{
     probabilities[i] /= total;
   }}
-}}
+{follow}}}
 
 #ifdef __cplusplus
 }}
 #endif
 #endif
+"""
+
+# Only in the header of a model that was calibrated so.
+_KNOTS = """\
+/* Class k has the knots model_knot_offsets[k] to [k + 1]: linear between them, level beyond. */
+static const int model_knot_offsets[4] = {{{offsets}}};
+static const double model_knot_positions[{count}] = {{
+{positions}
+}};
+static const double model_knot_values[{count}] = {{
+{values}
+}};
+
+static inline void model_isotonic(double *probabilities) {{
+  double total = 0.0;
+  for (int i = 0; i < 3; ++i) {{
+    const int first = model_knot_offsets[i], end = model_knot_offsets[i + 1];
+    const double *x = model_knot_positions, *y = model_knot_values;
+    const double p = probabilities[i];
+    int right = first;
+    while (right < end && x[right] <= p) ++right;
+    if (right == first) {{
+      probabilities[i] = y[first];
+    }} else if (right == end) {{
+      probabilities[i] = y[end - 1];
+    }} else {{
+      const double share = (p - x[right - 1]) / (x[right] - x[right - 1]);
+      probabilities[i] = fmin(y[right - 1] + share * (y[right] - y[right - 1]), y[right]);
+    }}
+    total += probabilities[i];
+  }}
+  for (int i = 0; i < 3; ++i) {{
+    probabilities[i] /= total;
+  }}
+}}
 """
 
 _EXAMPLE = """\
@@ -128,6 +166,24 @@ def _quoted(text: str) -> str:
     return '"' + "".join(plain) + '"'
 
 
+def _isotonic_text(isotonic: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what the header says of the isotonic knots, and where it uses them."""
+    tempered = "softmax(scores / temperature + bias)"
+    if isotonic is None:
+        return {"formula": f"{tempered}.", "knots": "", "follow": ""}
+    offsets, positions, values = knot_arrays(isotonic)
+    return {
+        "formula": f"{tempered}, and each class by its isotonic knots.",
+        "knots": _KNOTS.format(
+            offsets=", ".join(map(str, offsets.tolist())),
+            count=len(positions),
+            positions=",\n".join(f"    {value!r}" for value in positions.tolist()),
+            values=",\n".join(f"    {value!r}" for value in values.tolist()),
+        ),
+        "follow": "  model_isotonic(probabilities);\n",
+    }
+
+
 def _model_header(artifact: ModelArtifact, units: list[str]) -> str:
     """Return ``model.h``: what a caller needs, with the declarations that the units share."""
     calibration = artifact.calibration
@@ -139,6 +195,7 @@ def _model_header(artifact: ModelArtifact, units: list[str]) -> str:
         "temperature": repr(float(calibration["temperature"])),
         "bias": ", ".join(repr(float(value)) for value in calibration["bias"]),
         "min_confidence": repr(float(calibration["min_confidence"])),
+        **_isotonic_text(calibration.get("isotonic")),
         "example": "example.c",
         "units": "main.c tu*.c" if len(units) > 1 else "main.c",
     }

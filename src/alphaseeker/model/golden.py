@@ -17,7 +17,7 @@ from alphaseeker.model.decision import N_CLASSES
 from alphaseeker.model.lightgbm_text import read_splits, validate_model_text
 from alphaseeker.model.predictor import Predictor, call_predictor
 
-__all__ = ["GOLDEN_ROWS", "build_golden", "time_in_turn", "verify_golden"]
+__all__ = ["GOLDEN_ROWS", "build_golden", "golden_places", "time_in_turn", "verify_golden"]
 
 GOLDEN_ROWS = 1000
 """Most golden rows of a model."""
@@ -58,6 +58,14 @@ def _runs(available: int, wanted: int) -> npt.NDArray[np.int64]:
     begins = np.linspace(0, available - length, count).astype(np.int64)
     places: npt.NDArray[np.int64] = (begins[:, None] + np.arange(length)).ravel()[:wanted]
     return places
+
+
+def golden_places(available: int) -> npt.NDArray[np.int64]:
+    """Return which of ``available`` rows ``build_golden`` keeps as they are, shape (500,), int64.
+
+    Given these rows alone it keeps them all, so that the others need not be read.
+    """
+    return _runs(available, GOLDEN_ROWS // 2)
 
 
 def build_golden(

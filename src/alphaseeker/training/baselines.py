@@ -190,6 +190,7 @@ def temper_logistic(
     fitted: Mapping[str, Any],
     validation: tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]],
     prior: Sequence[float],
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Return the logistic regression with the temperature of the validation part worked in.
 
@@ -201,12 +202,16 @@ def temper_logistic(
         Columns ``fitted["features"]``, shape (n, c), and labels, shape (n,).
     prior
         Class shares of the training part.
+    weights
+        What the validation rows are worth, as in `fit_temperature`.
     """
     matrix, label = validation
     found = logistic_probabilities(matrix, fitted)
     scores = np.log(np.maximum(found, np.finfo(np.float64).tiny))
     log_prior = np.log(np.asarray(prior, dtype=np.float64))
-    temperature, bias = fit_temperature(scores, label, prior=prior, uninformed=log_prior)
+    temperature, bias = fit_temperature(
+        scores, label, prior=prior, uninformed=log_prior, weights=weights
+    )
     return {
         **fitted,
         "coefficients": (np.asarray(fitted["coefficients"]) / temperature).tolist(),
@@ -218,6 +223,7 @@ def temper_last_label(
     table: Sequence[Sequence[float]],
     validation: tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]],
     prior: Sequence[float],
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> list[list[float]]:
     """Return the transition table, drawn towards the prior as the validation part asks for.
 
@@ -227,10 +233,14 @@ def temper_last_label(
         Last known labels and labels, each of shape (n,).
     prior
         Class shares of the training part.
+    weights
+        What the validation rows are worth, as in `fit_temperature`.
     """
     last, label = validation
     scores = np.log(np.asarray(table, dtype=np.float64))
     log_prior = np.log(np.asarray(prior, dtype=np.float64))
-    temperature, bias = fit_temperature(scores[last], label, prior=prior, uninformed=log_prior)
+    temperature, bias = fit_temperature(
+        scores[last], label, prior=prior, uninformed=log_prior, weights=weights
+    )
     tempered = np.exp(scores / temperature + bias)
     return [[float(v) for v in row] for row in tempered / tempered.sum(axis=1, keepdims=True)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MIN_CELLS", "RESAMPLES", "interval", "resample_counts", "time_cells"]
+__all__ = ["MIN_CELLS", "RESAMPLES", "cell_length", "interval", "resample_counts", "time_cells"]
 
 RESAMPLES = 500
 LEVEL = 0.95
@@ -41,13 +41,18 @@ def time_cells(timestamp: npt.NDArray[np.int64], label_span_ns: int) -> npt.NDAr
     -------
     Shape (n,), int64, from 0, rising with time.
     """
+    length = cell_length(timestamp, label_span_ns)
+    _, cells = np.unique((timestamp - timestamp.min()) // length, return_inverse=True)
+    return np.asarray(cells, dtype=np.int64)
+
+
+def cell_length(timestamp: npt.NDArray[np.int64], label_span_ns: int) -> int:
+    """Return how long a cell of these rows is, in nanoseconds; see ``time_cells``."""
     shortest = SPANS_PER_CELL * label_span_ns
     steps = np.diff(np.sort(timestamp))
     # Nights between sessions are no time in which anything could be measured.
     active = int(steps[steps <= shortest].sum())
-    length = max(shortest, active // MAX_CELLS)
-    _, cells = np.unique((timestamp - timestamp.min()) // length, return_inverse=True)
-    return np.asarray(cells, dtype=np.int64)
+    return max(shortest, active // MAX_CELLS)
 
 
 def resample_counts(cells: int, *, resamples: int = RESAMPLES) -> npt.NDArray[np.float64]:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.errors import DataError
 from alphaseeker.features.block import FeatureBlock
+from alphaseeker.features.matrix_file import release, release_block
 from alphaseeker.features.readiness import required_buckets
+from alphaseeker.market.array_file import in_file, stored_like, trim_memory
 from alphaseeker.market.gate import Verdict
 from alphaseeker.training.labels import outcomes
+from alphaseeker.training.row_matrix import RowMatrix
 from alphaseeker.training.target import Target
 
-__all__ = ["Rows", "fingerprint", "gather", "join_blocks", "warm_rows"]
+__all__ = [
+    "Rows",
+    "any_warm_rows",
+    "fingerprint",
+    "gather",
+    "join_blocks",
+    "reached_columns",
+    "warm_rows",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +71,37 @@ class Rows:
     def __len__(self) -> int:
         return len(self.timestamp)
 
+    @staticmethod
+    def join(parts: Sequence[Rows]) -> Rows:
+        """Return the rows of all parts, one part after another."""
+        joined: dict[str, Any] = {
+            item.name: np.concatenate([getattr(part, item.name) for part in parts])
+            for item in fields(Rows)
+            if getattr(parts[0], item.name) is not None
+        }
+        return Rows(**{"barrier": None, **joined})
+
     def take(self, rows: npt.NDArray[np.int64]) -> Rows:
-        """Return the rows with these numbers, which must rise."""
+        """Return the rows with these numbers; in files where these are."""
+
+        def taken(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            found = stored_like(values[rows], values)
+            release(values)
+            return found
+
+        return self._each(taken)
+
+    def _each(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Rows:
         return Rows(
-            timestamp=self.timestamp[rows],
-            symbol=self.symbol[rows],
-            segment=self.segment[rows],
-            forward_return=self.forward_return[rows],
-            trade_return=self.trade_return[rows],
-            spread=self.spread[rows],
-            label_end=self.label_end[rows],
-            barrier=None if self.barrier is None else self.barrier[rows],
-            usable=self.usable[rows],
+            timestamp=change(self.timestamp),
+            symbol=change(self.symbol),
+            segment=change(self.segment),
+            forward_return=change(self.forward_return),
+            trade_return=change(self.trade_return),
+            spread=change(self.spread),
+            label_end=change(self.label_end),
+            barrier=None if self.barrier is None else change(self.barrier),
+            usable=change(self.usable),
         )
 
 
@@ -96,7 +127,7 @@ def join_blocks(blocks: Sequence[FeatureBlock], target: Target) -> Rows:
     )
     end = np.concatenate([item.end for item in labelled])
     barriers = [item.barrier for item in labelled if item.barrier is not None]
-    return Rows(
+    rows = Rows(
         timestamp=np.concatenate([block.timestamp for block in blocks]),
         symbol=np.repeat(np.arange(len(blocks)), [len(block) for block in blocks]),
         segment=np.concatenate(segments),
@@ -107,6 +138,15 @@ def join_blocks(blocks: Sequence[FeatureBlock], target: Target) -> Rows:
         barrier=np.concatenate(barriers) if barriers else None,
         usable=asked & (end >= 0),
     )
+    for block in blocks:
+        release_block(block)
+    # Numbers of rows of values that stand in a file are as many.
+    large = next((block.values for block in blocks if in_file(block.values)), None)
+    if large is not None:
+        rows = rows._each(lambda values: stored_like(values, large))
+    del labelled, segments, asked, end, barriers
+    trim_memory()
+    return rows
 
 
 def _check_blocks(blocks: Sequence[FeatureBlock]) -> None:
@@ -138,24 +178,87 @@ def warm_rows(
     ConfigError
         A name is not in the catalogue.
     """
-    return np.concatenate(
-        [
-            block.history
-            >= required_buckets(
-                names,
+    warm = []
+    for block in blocks:
+        needed = required_buckets(
+            names,
+            bucket_s=block.bucket_s,
+            ready_history_s=ready_history_s,
+            custom=block.custom,
+        )
+        warm.append(block.history >= needed)
+        release_block(block)
+    return np.concatenate(warm)
+
+
+def any_warm_rows(
+    blocks: Sequence[FeatureBlock], names: Sequence[str], *, ready_history_s: float
+) -> npt.NDArray[np.bool_]:
+    """Say for each row whether at least one of the columns ``names`` has its history."""
+    parts = []
+    for block in blocks:
+        needed = min(
+            required_buckets(
+                [name],
+                bucket_s=block.bucket_s,
+                ready_history_s=ready_history_s,
+                custom=block.custom,
+            )
+            for name in names
+        )
+        parts.append(block.history >= needed)
+    return np.concatenate(parts)
+
+
+def reached_columns(
+    blocks: Sequence[FeatureBlock],
+    columns: Mapping[int, str],
+    rows: npt.NDArray[np.bool_],
+    *,
+    least: int,
+    ready_history_s: float,
+) -> set[int]:
+    """Return the columns whose history at least ``least`` of ``rows`` see.
+
+    Parameters
+    ----------
+    columns
+        Names by column number.
+    rows
+        Shape (n,), over all rows of all blocks.
+    """
+    needs: dict[tuple[int, ...], list[int]] = {}
+    for column, name in columns.items():
+        need = tuple(
+            required_buckets(
+                [name],
                 bucket_s=block.bucket_s,
                 ready_history_s=ready_history_s,
                 custom=block.custom,
             )
             for block in blocks
-        ]
-    )
+        )
+        needs.setdefault(need, []).append(column)
+    histories = []
+    offset = 0
+    for block in blocks:
+        histories.append(block.history[rows[offset : offset + len(block)]])
+        offset += len(block)
+    reached: set[int] = set()
+    for need, same in needs.items():
+        seen = sum(
+            int((history >= buckets).sum())
+            for history, buckets in zip(histories, need, strict=True)
+        )
+        if seen >= least:
+            reached.update(same)
+    return reached
 
 
 def gather(
     blocks: Sequence[FeatureBlock], rows: npt.NDArray[np.int64], columns: Sequence[int]
 ) -> npt.NDArray[np.float32]:
-    """Copy rows and columns of all blocks into one matrix.
+    """Copy rows and columns of all blocks into one matrix: few rows or few columns.
 
     Parameters
     ----------
@@ -168,17 +271,7 @@ def gather(
     -------
     Shape (m, len(columns)), float32, C-contiguous.
     """
-    matrix = np.empty((len(rows), len(columns)), dtype=np.float32)
-    chosen = np.asarray(columns, dtype=np.int64)
-    offset = 0
-    for block in blocks:
-        first, last = np.searchsorted(rows, (offset, offset + len(block)))
-        local = rows[first:last] - offset
-        # By column: a fancy index on both axes at once would hold a second matrix of this size.
-        for position, column in enumerate(chosen):
-            matrix[first:last, position] = block.values[local, column]
-        offset += len(block)
-    return matrix
+    return RowMatrix(blocks, rows, columns).all()
 
 
 def fingerprint(blocks: Sequence[FeatureBlock], before_ns: int) -> str:
@@ -189,4 +282,5 @@ def fingerprint(blocks: Sequence[FeatureBlock], before_ns: int) -> str:
         digest.update(repr((block.symbol, int(rows.sum()))).encode())
         for values in (block.timestamp, block.mid, block.spread, block.close):
             digest.update(np.ascontiguousarray(values[rows]).tobytes())
+        release_block(block)
     return digest.hexdigest()

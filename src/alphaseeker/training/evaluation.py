@@ -1,59 +1,211 @@
-"""The honest evaluation of a model on rows that it has never seen.
+"""The honest evaluation of models on rows that they have never seen, by fold and over all folds.
 
-One function serves the end of a training run and ``alphaseeker evaluate``: ``evaluate_on`` takes
-the blocks, a model and the function that scores a matrix, and looks at nothing before ``from_ns``
-but the labels that were already known by then.
+One way of judging serves the end of a training run and ``alphaseeker evaluate``: ``judge_answers``
+takes the answers of a model and of its baselines on rows held back, ``report_of`` puts the folds
+and the whole together. ``evaluate_on`` does both for one model and all rows from a moment on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker.errors import DataError, ModelError
+from alphaseeker.errors import DataError
 from alphaseeker.features.block import FeatureBlock
 from alphaseeker.model.decision import allocate_decision, decide
-from alphaseeker.training import baselines as simple
-from alphaseeker.training.dataset import Rows, gather, join_blocks, warm_rows
-from alphaseeker.training.metrics import symbol_rank_correlation
+from alphaseeker.training.answers import NEUTRAL, Answers, EvaluatedModel, ScoreMatrix, answer
+from alphaseeker.training.bootstrap import cell_length
+from alphaseeker.training.dataset import Rows, join_blocks, warm_rows
+from alphaseeker.training.importance import feature_importance
+from alphaseeker.training.metrics import calibration_curve, symbol_rank_correlation
+from alphaseeker.training.paths import mean_card, spread_of
 from alphaseeker.training.scorecard import HeldBack, held_back, score, skill_ahead
+from alphaseeker.training.search import Search
+from alphaseeker.training.significance import cell_returns, significance
 from alphaseeker.training.splits import MIN_ROWS
-from alphaseeker.training.target import HOLD, Target, classify, target_from_dict
+from alphaseeker.training.target import HOLD, Target, target_from_dict
 from alphaseeker.training.trades import simulate_trades
 from alphaseeker.training.verdict import judge, suspicions
 
-__all__ = ["EvaluatedModel", "evaluate_on", "evaluate_scores", "evaluation_rows"]
-
-NEUTRAL = {"temperature": 1.0, "bias": [0.0, 0.0, 0.0], "min_confidence": 0.0}
+__all__ = [
+    "Judged",
+    "evaluate_on",
+    "evaluation_rows",
+    "fold_entry",
+    "judge_answers",
+    "report_of",
+]
 
 BASELINE_METRICS = ("log_loss", "log_loss_skill", "ic", "ic_pooled", "mcc", "accuracy", "macro_f1")
 
 
-class EvaluatedModel(Protocol):
-    """What an evaluation needs of a model; ``TrainedModel`` and ``ModelArtifact`` have it."""
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Answers with their score card.
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The k columns in the model's order."""
+    Attributes
+    ----------
+    answers
+        What was judged.
+    card
+        All metrics, ``intervals``, ``baselines``, and the place: ``start_ns``, ``end_ns``,
+        ``n_rows``, ``n_blocks``.
+    returns
+        Net return of each cell of time, shape (cells,), of the trades that the engine would take,
+        or of every BUY and SELL where it takes none.
+    """
 
-    @property
-    def class_prior(self) -> tuple[float, float, float]:
-        """Class shares of the training part."""
+    answers: Answers
+    card: dict[str, Any]
+    returns: npt.NDArray[np.float64]
 
-    @property
-    def calibration(self) -> dict[str, Any]:
-        """``temperature``, ``bias`` and ``min_confidence``."""
 
-    @property
-    def target(self) -> dict[str, Any]:
-        """``Target.to_dict()`` with the fitted threshold."""
+def judge_answers(answers: Answers, target: Target) -> Judged:
+    """Judge calibrated probabilities on rows held back, beside those of the baselines.
 
-    @property
-    def training(self) -> dict[str, Any]:
-        """``baselines`` and ``ready_history_s`` among others."""
+    Classification metrics are those of the most probable class (ties are HOLD), without the
+    smallest confidence, so that they compare with the baselines'. ``n_trades`` and
+    ``net_return_bp`` are of the decisions that the engine would take, 0 where it takes none;
+    ``n_trades_all`` and ``net_return_all_bp`` of acting on every directional choice.
+
+    Parameters
+    ----------
+    answers
+        Of one model, or of those of several folds.
+    target
+        Its horizon and its costs.
+    """
+    held = held_back(
+        answers.rows, answers.label, prior=answers.prior, label_span_ns=target.horizon_ns
+    )
+    cost = target.transaction_cost
+    trades = simulate_trades(held.rows, answers.side, transaction_cost=cost)
+    directional = (answers.choice - HOLD).astype(np.int8)
+    every = simulate_trades(held.rows, directional, transaction_cost=cost)
+    card = score(held, answers.probabilities, answers.choice, trades, every)
+    card["n_trades"], card["n_trades_all"] = len(trades), len(every)
+    times = held.rows.timestamp
+    place = {
+        "start_ns": int(times.min()),
+        "end_ns": int(times.max()),
+        "n_rows": len(times),
+        "n_blocks": held.n_cells,
+    }
+    baselines = {
+        name: _rival_card(held, answers.probabilities, values)
+        for name, values in answers.rivals.items()
+    }
+    return Judged(
+        answers=answers,
+        card={**card, **place, "baselines": baselines},
+        returns=cell_returns(trades if len(trades) else every, held.cell),
+    )
+
+
+def _rival_card(
+    held: HeldBack, probabilities: npt.NDArray[np.float64], rival: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    """Return the metrics of a baseline, and by how much the model is ahead of it."""
+    logarithm = np.log(np.maximum(rival, np.finfo(np.float64).tiny))
+    _, choice = decide(allocate_decision(NEUTRAL), logarithm)
+    full = score(held, rival, choice)
+    ahead, bounds = skill_ahead(held, probabilities, rival)
+    return {
+        **{key: full[key] for key in BASELINE_METRICS},
+        "skill_behind_model": ahead,
+        "intervals": {
+            **{key: full["intervals"][key] for key in BASELINE_METRICS},
+            "skill_behind_model": bounds,
+        },
+    }
+
+
+def report_of(
+    paths: Sequence[Judged],
+    folds: Sequence[Mapping[str, Any]],
+    target: Target,
+    *,
+    importance: Sequence[Mapping[str, Any]],
+    search: Search | None = None,
+) -> dict[str, Any]:
+    """Put the whole, its folds and the verdict together.
+
+    Parameters
+    ----------
+    paths
+        Each judges every row held back once. Of several (combinatorial folds) the means are
+        reported, intervals too, and ``path_spread``: the lowest and the highest by metric.
+    folds
+        Entries of ``folds``, as they are to stand there.
+    target
+        Its horizon.
+    importance
+        As from ``feature_importance``.
+    search
+        The configurations that were tried for the model that is saved, None for no search.
+
+    Returns
+    -------
+    ``evaluation_results`` of the public API: plain, finite, JSON-serialisable.
+    """
+    card = mean_card([path.card for path in paths])
+    baselines = card.pop("baselines")
+    answers = [path.answers for path in paths]
+    verdict, reason = judge(card, baselines, card["n_blocks"], folds)
+    warnings = suspicions(
+        card, horizon_s=target.horizon_s, best_book=_best_book_feature(answers[0])
+    )
+    return {
+        **card,
+        "n_paths": len(paths),
+        "path_spread": spread_of([path.card for path in paths]),
+        "folds": list(folds),
+        "baselines": baselines,
+        "calibration_curve": calibration_curve(
+            np.concatenate([one.probabilities for one in answers]),
+            np.concatenate([one.label for one in answers]),
+        ),
+        "importance": list(importance),
+        "overfitting": _significance(paths[0], search, target),
+        "verdict": verdict,
+        "verdict_reason": reason,
+        "warnings": warnings,
+    }
+
+
+def _significance(path: Judged, search: Search | None, target: Target) -> dict[str, Any]:
+    """Say what the Sharpe ratio by cell of time is worth; of several paths the first is judged.
+
+    ``returns_of`` says which returns: of the trades that the engine would take, or of every BUY and
+    SELL where it takes none.
+    """
+    taken = path.card["n_trades"] > 0
+    ratio = 1.0
+    if search is not None:
+        own = cell_length(path.answers.rows.timestamp, target.horizon_ns)
+        ratio = own / search.trials[0].cell_ns
+    return {
+        **significance(path.returns, None if search is None else search.returns, cell_ratio=ratio),
+        "returns_of": "trades" if taken else "every BUY and SELL",
+        "cells": len(path.returns),
+    }
+
+
+def _best_book_feature(answers: Answers) -> tuple[str, float] | None:
+    best: tuple[str, float] | None = None
+    rows = answers.rows
+    for name, column in answers.book.items():
+        finite = np.isfinite(column)
+        ic = symbol_rank_correlation(
+            column[finite].astype(np.float64), rows.forward_return[finite], rows.symbol[finite]
+        )
+        if best is None or abs(ic) > best[1]:
+            best = (name, abs(ic))
+    return best
 
 
 def evaluation_rows(
@@ -73,17 +225,6 @@ def evaluation_rows(
     return _chosen_rows(blocks, rows, model, from_ns)
 
 
-def _columns(blocks: Sequence[FeatureBlock], names: Sequence[str]) -> list[int]:
-    known = {name: position for position, name in enumerate(blocks[0].names)}
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise ModelError(
-            f"the model needs {len(missing)} features that the blocks lack ({missing[0]!r} is the "
-            "first): compute the features by the names that the model holds"
-        )
-    return [known[name] for name in names]
-
-
 def _chosen_rows(
     blocks: Sequence[FeatureBlock], rows: Rows, model: EvaluatedModel, from_ns: int
 ) -> npt.NDArray[np.int64]:
@@ -97,7 +238,7 @@ def _chosen_rows(
     if len(chosen) < MIN_ROWS:
         raise DataError(
             f"{len(chosen)} rows can be evaluated, at least {MIN_ROWS} are needed: "
-            f"{int(later.sum())} of {len(rows)} rows lie in the held-back part, "
+            f"{int(later.sum())} of {len(rows)} rows lie after the training part, "
             f"{int((later & rows.usable).sum())} of them have a label that the data resolves and "
             f"{int((later & warm).sum())} have warm features. Bring data of a longer time after "
             "the training part"
@@ -108,7 +249,7 @@ def _chosen_rows(
 def evaluate_on(
     blocks: Sequence[FeatureBlock],
     model: EvaluatedModel,
-    predict_matrix: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]],
+    predict_matrix: ScoreMatrix,
     *,
     from_ns: int,
 ) -> dict[str, Any]:
@@ -127,7 +268,7 @@ def evaluate_on(
 
     Returns
     -------
-    ``evaluation_results`` of the public API: plain, finite, JSON-serialisable.
+    ``evaluation_results`` of the public API, with one fold: plain, finite, JSON-serialisable.
 
     Raises
     ------
@@ -138,124 +279,17 @@ def evaluate_on(
     """
     target = target_from_dict(model.target)
     rows = join_blocks(blocks, target)
-    model_columns = _columns(blocks, model.feature_names)
-    label = classify(rows.forward_return, rows.barrier, target)
     chosen = _chosen_rows(blocks, rows, model, from_ns)
-    last = simple.last_resolved_label(rows.timestamp, rows.segment, rows.label_end, label)
-    fitted = model.training["baselines"]
-    rivals = {
-        "class_prior": simple.prior_probabilities(model.class_prior, len(chosen)),
-        "last_label": simple.last_label_probabilities(last[chosen], fitted["last_label"]),
-    }
-    logistic = fitted["logistic"]
-    if logistic is not None:
-        columns = _columns(blocks, logistic["features"])
-        rivals["logistic"] = simple.logistic_probabilities(
-            gather(blocks, chosen, columns), logistic
-        )
-    matrix = gather(blocks, chosen, model_columns)
-    held = held_back(
-        rows.take(chosen),
-        label[chosen],
-        prior=np.asarray(model.class_prior),
-        label_span_ns=target.horizon_ns,
-    )
-    return evaluate_scores(
-        predict_matrix(matrix),
-        held,
-        calibration=model.calibration,
-        target=target,
-        rivals=rivals,
-        best_book=_best_book_feature(blocks, chosen, held),
+    answers, sample = answer(blocks, rows, model, predict_matrix, chosen)
+    judged = judge_answers(answers, target)
+    return report_of(
+        [judged],
+        [fold_entry(judged)],
+        target,
+        importance=feature_importance(model.model_text, model.feature_names, [sample]),
     )
 
 
-def _best_book_feature(
-    blocks: Sequence[FeatureBlock], chosen: npt.NDArray[np.int64], held: HeldBack
-) -> tuple[str, float] | None:
-    best: tuple[str, float] | None = None
-    for column, name in enumerate(blocks[0].names):
-        if not name.startswith("book."):
-            continue
-        values = gather(blocks, chosen, [column])[:, 0].astype(np.float64)
-        finite = np.isfinite(values)
-        ic = symbol_rank_correlation(
-            values[finite], held.rows.forward_return[finite], held.rows.symbol[finite]
-        )
-        if best is None or abs(ic) > best[1]:
-            best = (name, abs(ic))
-    return best
-
-
-def evaluate_scores(
-    scores: npt.NDArray[np.float64],
-    held: HeldBack,
-    *,
-    calibration: Mapping[str, Any],
-    target: Target,
-    rivals: Mapping[str, npt.NDArray[np.float64]],
-    best_book: tuple[str, float] | None,
-) -> dict[str, Any]:
-    """Evaluate raw scores on held-back rows, beside the baselines' probabilities.
-
-    Classification metrics are those of the most probable class (ties are HOLD), without the
-    smallest confidence, so that they compare with the baselines'. ``n_trades`` and
-    ``net_return_bp`` are of the decisions that the engine would take, 0 where it takes none;
-    ``n_trades_all`` and ``net_return_all_bp`` of acting on every directional choice.
-
-    Parameters
-    ----------
-    scores
-        Raw scores of the rows of ``held``, shape (n, 3).
-    rivals
-        Probabilities of each baseline on the same rows, each of shape (n, 3).
-    best_book
-        Name and absolute IC of the best single feature of the book.
-
-    Returns
-    -------
-    See ``evaluate_on``.
-    """
-    free = {**calibration, "min_confidence": 0.0}
-    probabilities, choice = decide(allocate_decision(free), scores)
-    _, decided = decide(allocate_decision(calibration), scores)
-    # Anything beyond the three classes (low confidence) is a HOLD.
-    side = np.where(decided <= 2, decided - HOLD, 0).astype(np.int8)
-    cost = target.transaction_cost
-    trades = simulate_trades(held.rows, side, transaction_cost=cost)
-    every = simulate_trades(held.rows, (choice - HOLD).astype(np.int8), transaction_cost=cost)
-    card = score(held, probabilities, choice, trades, every)
-    card["n_trades"], card["n_trades_all"] = len(trades), len(every)
-    simple_cards = {}
-    for name, values in rivals.items():
-        logarithm = np.log(np.maximum(values, np.finfo(np.float64).tiny))
-        _, rival_choice = decide(allocate_decision(NEUTRAL), logarithm)
-        full = score(held, values, rival_choice)
-        ahead, bounds = skill_ahead(held, probabilities, values)
-        simple_cards[name] = {
-            **{key: full[key] for key in BASELINE_METRICS},
-            "skill_behind_model": ahead,
-            "intervals": {
-                **{key: full["intervals"][key] for key in BASELINE_METRICS},
-                "skill_behind_model": bounds,
-            },
-        }
-    verdict, reason = judge(card, simple_cards, held.n_cells)
-    times = held.rows.timestamp
-    place = {
-        "start_ns": int(times.min()),
-        "end_ns": int(times.max()),
-        "n_rows": len(times),
-        "n_blocks": held.n_cells,
-    }
-    warnings = suspicions(card, horizon_s=target.horizon_s, best_book=best_book)
-    fold = {key: value for key, value in card.items() if key != "classification_report"}
-    return {
-        **card,
-        **place,
-        "folds": [{**place, **fold}],
-        "baselines": simple_cards,
-        "verdict": verdict,
-        "verdict_reason": reason,
-        "warnings": warnings,
-    }
+def fold_entry(judged: Judged) -> dict[str, Any]:
+    """Return the card of a fold without the long classification report."""
+    return {key: value for key, value in judged.card.items() if key != "classification_report"}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from alphaseeker.model.model_file import write_model_bytes
 from alphaseeker.training.run import TrainingRun
 
 __all__ = ["save_outcome"]
@@ -44,5 +45,6 @@ def save_outcome(
         "report_path": str(report_path),
         "results": results,
     }
-    report_path.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(outcome, indent=1) + "\n"
+    write_model_bytes(report_path, text.encode(), keep_previous=False)
     return outcome

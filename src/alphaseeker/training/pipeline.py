@@ -1,13 +1,14 @@
 """Training from feature blocks to everything that a model file needs.
 
-Order of work, each step seeing no more than it may: boundaries from time stamps alone; selection,
-threshold, class weights and baselines from the training part; early stopping, temperature and
-smallest confidence from the validation part; and last the evaluation on the held-back part.
+The folds are planned from time stamps alone; each is fitted on its own training and validation
+part and judged on its own test part; then the same fit is made once more on all rows, and that is
+the model. What a user reads about it are the answers of the folds, pooled and one by one: the same
+way of fitting, on rows that it had not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,41 +17,24 @@ import numpy.typing as npt
 
 from alphaseeker.config import Config
 from alphaseeker.features.block import FeatureBlock
-from alphaseeker.model.decision import allocate_decision, decide
 from alphaseeker.model.golden import build_golden
-from alphaseeker.training import baselines as simple
-from alphaseeker.training.calibration import (
-    choose_confidence,
-    fit_temperature,
-    uninformed_scores,
-)
-from alphaseeker.training.dataset import Rows, fingerprint, gather, join_blocks, warm_rows
-from alphaseeker.training.evaluation import evaluate_on
-from alphaseeker.training.fit import fit_model, raw_scores
-from alphaseeker.training.selection import (
-    Selection,
-    candidate_columns,
-    select_columns,
-    unreached_warning,
-)
-from alphaseeker.training.splits import MIN_ROWS, TimeSplit, require_rows, split_by_time
-from alphaseeker.training.target import (
-    CLASS_NAMES,
-    NANOSECONDS,
-    Target,
-    classify,
-    fit_threshold,
-    require_all_classes,
-    target_from_config,
-)
+from alphaseeker.training.answers import Answers, answer, join_answers
+from alphaseeker.training.dataset import any_warm_rows, fingerprint, join_blocks, warm_rows
+from alphaseeker.training.evaluation import Judged, fold_entry, judge_answers, report_of
+from alphaseeker.training.fit import raw_scores
+from alphaseeker.training.fold_fit import FoldFit, Progress, fit_fold
+from alphaseeker.training.fold_parts import TrainingData, require_rows
+from alphaseeker.training.folds import Fold, Plan, plan_folds
+from alphaseeker.training.importance import HeldSample, feature_importance
+from alphaseeker.training.resume import Resumed
+from alphaseeker.training.selection import candidate_columns
+from alphaseeker.training.target import CLASS_NAMES, target_from_config
 
-__all__ = ["Progress", "TrainedModel", "train_on_blocks"]
+__all__ = ["Progress", "RefitColumns", "TrainedModel", "train_on_blocks"]
 
-# A validation part of fewer label spans of time than this earns a warning.
-FEW_LABEL_SPANS = 20
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage ("select", "fit", "calibrate", "evaluate"), steps done and steps in all."""
+RefitColumns = Callable[[npt.NDArray[np.bool_]], None]
+"""Called with the mask of a fit's training rows, over all blocks, before their columns are read: it
+rewrites, in place, the columns that rest on what is fitted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +50,18 @@ class TrainedModel:
     label_mapping
         Class name to class index.
     class_prior
-        Class shares of the training part.
+        Class shares of the training part, every row counting the same.
     calibration
-        ``temperature``, ``bias``, ``min_confidence``.
+        ``temperature``, ``bias``, ``min_confidence`` and what the method adds.
     target
         ``Target.to_dict()``; its ``threshold`` is the fitted one.
     training
-        ``ranges`` [start_ns, end_ns] by part, ``fingerprint``, ``symbols``, ``rows`` by part,
-        ``baselines``, ``ready_history_s``, ``best_iteration``, ``num_trees``.
+        ``ranges`` [start_ns, end_ns] by part of the final fit (its test part is empty, and begins
+        after the data, where it was made on all of it), ``fitted_on`` (the training part's own
+        ranges), ``fingerprint``, ``symbols``, ``rows`` by
+        part ("test": those that the folds judged), ``baselines``, ``ready_history_s``,
+        ``best_iteration``, ``num_trees``, ``parameters`` that a search changed, ``scheme``,
+        ``folds`` (ranges by part) and ``refit``.
     results
         ``results`` of the public API's ``train_model``, without what the engine adds.
     golden_features, golden_scores
@@ -97,245 +85,198 @@ class TrainedModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Warm, resolved rows of one part of the split."""
+class _Tested:
+    """A fold's model with its answers on the test part."""
 
-    chosen: npt.NDArray[np.int64]
-    rows: Rows
-    label: npt.NDArray[np.int8]
+    fit: FoldFit
+    judged: Judged
+    sample: HeldSample
 
 
 def train_on_blocks(
-    blocks: Sequence[FeatureBlock], config: Config, *, on_progress: Progress | None = None
+    blocks: Sequence[FeatureBlock],
+    config: Config,
+    *,
+    on_progress: Progress | None = None,
+    refit_columns: RefitColumns | None = None,
+    resumed: Resumed | None = None,
 ) -> TrainedModel:
-    """Train one model on the features of all symbols, and evaluate it on the held-back part.
+    """Train one model on the features of all symbols, and evaluate the way it was made by folds.
 
     Parameters
     ----------
     blocks
         Features of each symbol, all with the same columns.
     config
-        All sections; MODEL_CONFIG, TARGET_CONFIG, SPLIT_CONFIG, FEATURE_CONFIG, the costs and
-        barriers of RISK_CONFIG, and MIN_CONFIDENCE and READY_HISTORY_S are used here.
+        All sections; MODEL_CONFIG, TARGET_CONFIG, SPLIT_CONFIG, FEATURE_CONFIG, FACTOR_CONFIG, the
+        costs and barriers of RISK_CONFIG, and MIN_CONFIDENCE and READY_HISTORY_S are used here.
     on_progress
         See ``Progress``.
+    refit_columns
+        See ``RefitColumns``; without it the columns stay as they are.
+    resumed
+        The model that this one goes on from.
 
     Raises
     ------
     DataError
-        Too little data for three parts and the gaps between them, no usable feature, or a class
-        that the training part lacks; the message says what would do.
+        Too little data for one fold of three parts and the gaps between them, no usable feature,
+        or a class that a training part lacks; the message says what would do.
     ConfigError
         A family or window that no feature has.
     """
-    report = on_progress or (lambda stage, done, total: None)
     target = target_from_config(config)
-    rows = join_blocks(blocks, target)
-    split = split_by_time(rows.timestamp, label_span_ns=target.horizon_ns, config=config.split)
-    selection = _select(blocks, rows, split, target, config, report)
-    parts, target = _parts(blocks, rows, split, selection, target, config)
-    train, validation = parts["train"], parts["validation"]
-    prior = np.bincount(train.label, minlength=3) / len(train.label)
-
-    matrix = gather(blocks, train.chosen, selection.columns)
-    validation_matrix = gather(blocks, validation.chosen, selection.columns)
-    fit = fit_model(
-        (matrix, train.label),
-        (validation_matrix, validation.label),
-        selection.names,
-        config.model,
-        on_round=lambda done, total: report("fit", done, total),
+    data = TrainingData(
+        blocks=blocks, rows=join_blocks(blocks, target), target=target, config=config
     )
-    golden_features, golden_scores = build_golden(fit.model_text, matrix)
+    plan = _plan(data, resumed)
+    fits = len(plan.folds) + config.split.REFIT
 
-    report("calibrate", 0, 1)
-    predict = raw_scores(fit.model_text)
-    calibration, calibration_warnings = _calibrate(
-        predict(validation_matrix), validation, prior, target, config
+    def fitted(fold: Fold, number: int) -> FoldFit:
+        report = _within(on_progress, number, fits)
+        if refit_columns is not None:
+            refit_columns(fold.rows("train", data.rows.timestamp))
+        return fit_fold(data, fold, report=report, search_share=1.0 / fits, resumed=resumed)
+
+    tested = []
+    for number, fold in enumerate(plan.folds):
+        fit = fitted(fold, number)
+        tested.append(_test(data, fit))
+    final = fitted(plan.final, len(tested)) if config.split.REFIT else tested[-1].fit
+    report = _within(on_progress, 0, 1)
+    report("evaluate", 0, 1)
+    evaluation = report_of(
+        _paths(plan, tested, data),
+        [_entry(one) for one in tested],
+        target,
+        importance=feature_importance(
+            final.model_text, final.feature_names, [one.sample for one in tested]
+        ),
+        search=final.search,
     )
-    del matrix, validation_matrix
-    model = TrainedModel(
-        model_text=fit.model_text,
-        feature_names=selection.names,
+    report("evaluate", 1, 1)
+    return _with_results(_model(data, plan, final, evaluation), plan, evaluation)
+
+
+def _within(on_progress: Progress | None, number: int, fits: int) -> Progress:
+    """Return a callback that counts the steps of one fit among those of all."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(stage, number * total + done, fits * total)
+
+    return report
+
+
+def _plan(data: TrainingData, resumed: Resumed | None) -> Plan:
+    """Plan the folds; rows count once any column that may be used has its history.
+
+    A warm start uses all of its model's columns, whatever FEATURE_CONFIG says: all must have it.
+    """
+    names, ready = data.blocks[0].names, data.config.inference.READY_HISTORY_S
+    if resumed is not None and resumed.start is not None:
+        warm = warm_rows(data.blocks, resumed.selection(names).names, ready_history_s=ready)
+    else:
+        candidates = [names[column] for column in candidate_columns(names, data.config.feature)]
+        warm = any_warm_rows(data.blocks, candidates, ready_history_s=ready)
+    return plan_folds(
+        data.rows.timestamp,
+        data.rows.segment,
+        label_span_ns=data.target.horizon_ns,
+        config=data.config.split,
+        usable=data.rows.usable & warm,
+    )
+
+
+def _test(data: TrainingData, fit: FoldFit) -> _Tested:
+    """Ask a fold's model about its test part; too few warm rows in it are a DataError."""
+    rows = data.rows
+    warm = warm_rows(
+        data.blocks, fit.feature_names, ready_history_s=fit.training["ready_history_s"]
+    )
+    chosen = np.flatnonzero(rows.usable & warm & fit.fold.rows("test", rows.timestamp))
+    require_rows("test", chosen, data)
+    answers, sample = answer(data.blocks, rows, fit, raw_scores(fit.model_text), chosen)
+    return _Tested(fit=fit, judged=judge_answers(answers, data.target), sample=sample)
+
+
+def _paths(plan: Plan, tested: Sequence[_Tested], data: TrainingData) -> list[Judged]:
+    """Judge every way to put the folds together."""
+    if len(tested) == 1:
+        return [tested[0].judged]
+    paths: list[Judged] = []
+    for path in plan.paths:
+        parts: list[Answers] = [
+            tested[number].judged.answers.within(*part) for number, part in path
+        ]
+        joined = join_answers([part for part in parts if len(part)])
+        paths.append(judge_answers(joined, data.target))
+    return paths
+
+
+def _entry(tested: _Tested) -> dict[str, Any]:
+    """Return what the report says of a fold: every metric, and what was fitted."""
+    fit = tested.fit
+    return {
+        **fold_entry(tested.judged),
+        "train_size": fit.train_rows,
+        "val_size": fit.validation_rows,
+        "test_size": len(tested.judged.answers),
+        "ranges": _plain_ranges(fit.fold),
+        "n_features": len(fit.feature_names),
+        "best_iteration": fit.training["best_iteration"],
+        "threshold": fit.target["threshold"],
+        "min_confidence": fit.calibration["min_confidence"],
+        "parameters": dict(fit.training["parameters"]),
+        "warnings": list(fit.warnings),
+    }
+
+
+def _plain_ranges(fold: Fold) -> dict[str, list[list[int]]]:
+    return {part: [list(one) for one in ranges] for part, ranges in fold.ranges().items()}
+
+
+def _model(
+    data: TrainingData, plan: Plan, final: FoldFit, evaluation: Mapping[str, Any]
+) -> TrainedModel:
+    """Put together what the model file holds."""
+    last = int(data.rows.timestamp.max()) + 1
+    ranges = {
+        part: [found[0][0], found[-1][1]] if found else [last, last]
+        for part, found in final.fold.ranges().items()
+    }
+    golden_features, golden_scores = build_golden(final.model_text, final.sample)
+    return TrainedModel(
+        model_text=final.model_text,
+        feature_names=final.feature_names,
         label_mapping={name: index for index, name in enumerate(CLASS_NAMES)},
-        class_prior=(float(prior[0]), float(prior[1]), float(prior[2])),
-        calibration=calibration,
-        target=target.to_dict(),
+        class_prior=final.class_prior,
+        calibration=final.calibration,
+        target=final.target,
         training={
-            "ranges": {part: list(bounds) for part, bounds in split.ranges().items()},
-            "fingerprint": fingerprint(blocks, split.test[0]),
-            "symbols": [block.symbol for block in blocks],
-            "rows": {part: len(item.chosen) for part, item in parts.items()},
-            "ready_history_s": config.inference.READY_HISTORY_S,
-            "baselines": _fit_baselines(blocks, rows, target, parts, prior.tolist()),
-            "best_iteration": fit.best_iteration,
-            "num_trees": fit.num_trees,
+            **final.training,
+            "ranges": ranges,
+            "fitted_on": [list(one) for one in final.fold.train],
+            "fingerprint": fingerprint(data.blocks, ranges["test"][0]),
+            "symbols": [block.symbol for block in data.blocks],
+            "rows": {
+                "train": final.train_rows,
+                "validation": final.validation_rows,
+                "test": evaluation["n_rows"],
+            },
+            "scheme": plan.scheme,
+            "folds": [_plain_ranges(fold) for fold in plan.folds],
+            "refit": data.config.split.REFIT,
         },
         golden_features=golden_features,
         golden_scores=golden_scores,
-        warnings=(*selection.warnings, *calibration_warnings),
-    )
-    report("evaluate", 0, 1)
-    evaluation = evaluate_on(blocks, model, predict, from_ns=split.test[0])
-    report("evaluate", 1, 1)
-    return _with_results(model, evaluation)
-
-
-def _select(
-    blocks: Sequence[FeatureBlock],
-    rows: Rows,
-    split: TimeSplit,
-    target: Target,
-    config: Config,
-    report: Progress,
-) -> Selection:
-    """Choose the columns on the training rows."""
-    names = blocks[0].names
-    chosen = np.flatnonzero(rows.usable & split.rows("train", rows.timestamp))
-    _require_rows("train", chosen, rows, target, config)
-    candidates = candidate_columns(names, config.feature)
-    reached = [c for c in candidates if _is_reached(blocks, rows, split, names[c], config)]
-    warnings: tuple[str, ...] = ()
-    # Where none is reached the parts themselves are too short, and are refused as such.
-    if reached and len(reached) < len(candidates):
-        warnings = (unreached_warning(candidates, reached, names),)
-        candidates = reached
-
-    def columns() -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-        for done, column in enumerate(candidates):
-            report("select", done, len(candidates))
-            yield column, gather(blocks, chosen, [column])[:, 0]
-
-    selection = select_columns(
-        columns(),
-        names,
-        rows.forward_return[chosen],
-        rows.symbol[chosen],
-        config.feature,
-    )
-    report("select", len(candidates), len(candidates))
-    return replace(selection, warnings=(*warnings, *selection.warnings))
-
-
-def _is_reached(
-    blocks: Sequence[FeatureBlock], rows: Rows, split: TimeSplit, name: str, config: Config
-) -> bool:
-    """Say whether a column's history is seen on enough rows to validate and to evaluate with it.
-
-    It goes by histories alone, which are times: no value of those parts is looked at.
-    """
-    warm = rows.usable & warm_rows(blocks, [name], ready_history_s=config.inference.READY_HISTORY_S)
-    return all(
-        int((warm & split.rows(part, rows.timestamp)).sum()) >= MIN_ROWS
-        for part in ("validation", "test")
+        warnings=final.warnings,
     )
 
 
-def _parts(
-    blocks: Sequence[FeatureBlock],
-    rows: Rows,
-    split: TimeSplit,
-    selection: Selection,
-    target: Target,
-    config: Config,
-) -> tuple[dict[str, _Part], Target]:
-    """Take the warm rows of each part and fit the threshold of the classes on the first."""
-    warm = warm_rows(blocks, selection.names, ready_history_s=config.inference.READY_HISTORY_S)
-    chosen = {
-        part: np.flatnonzero(rows.usable & warm & split.rows(part, rows.timestamp))
-        for part in split.ranges()
-    }
-    for part, numbers in chosen.items():
-        _require_rows(part, numbers, rows, target, config)
-    fitted = fit_threshold(target, rows.forward_return[chosen["train"]])
-    label = classify(rows.forward_return, rows.barrier, fitted)
-    require_all_classes(label[chosen["train"]], rows.forward_return[chosen["train"]], fitted)
-    parts = {
-        part: _Part(chosen=numbers, rows=rows.take(numbers), label=label[numbers])
-        for part, numbers in chosen.items()
-    }
-    return parts, fitted
-
-
-def _require_rows(
-    part: str, chosen: npt.NDArray[np.int64], rows: Rows, target: Target, config: Config
-) -> None:
-    gap = target.horizon_ns + round(config.split.EMBARGO_S * NANOSECONDS)
-    require_rows(part, len(chosen), rows.timestamp, gap=gap, config=config.split)
-
-
-def _calibrate(
-    scores: npt.NDArray[np.float64],
-    validation: _Part,
-    prior: npt.NDArray[np.float64],
-    target: Target,
-    config: Config,
-) -> tuple[dict[str, Any], list[str]]:
-    """Fit temperature and smallest confidence on the validation part."""
-    spans = len(np.unique(validation.rows.timestamp // target.horizon_ns))
-    temperature, bias = fit_temperature(
-        scores,
-        validation.label,
-        prior=prior.tolist(),
-        uninformed=uninformed_scores(prior.tolist(), config.model),
-    )
-    warnings = []
-    if spans < FEW_LABEL_SPANS:
-        warnings.append(
-            f"the validation part covers few label spans of time ({spans}): early stopping, "
-            "calibration and MIN_CONFIDENCE rest on next to nothing; train on longer captures"
-        )
-    calibration: dict[str, Any] = {
-        "temperature": temperature,
-        "bias": bias,
-        "min_confidence": 0.0,
-    }
-    wanted = config.inference.MIN_CONFIDENCE
-    if not isinstance(wanted, str):
-        return {**calibration, "min_confidence": float(wanted)}, warnings
-    probabilities, choices = decide(allocate_decision(calibration), scores)
-    choice = choose_confidence(
-        probabilities,
-        choices,
-        validation.rows,
-        transaction_cost=target.transaction_cost,
-    )
-    warnings += [choice.warning] if choice.warning else []
-    return {**calibration, "min_confidence": choice.min_confidence}, warnings
-
-
-def _fit_baselines(
-    blocks: Sequence[FeatureBlock],
-    rows: Rows,
-    target: Target,
-    parts: Mapping[str, _Part],
-    prior: list[float],
-) -> dict[str, Any]:
-    """Fit the simple models on the training part, and their temperatures on the validation part."""
-    train, validation = parts["train"], parts["validation"]
-    label = classify(rows.forward_return, rows.barrier, target)
-    last = simple.last_resolved_label(rows.timestamp, rows.segment, rows.label_end, label)
-    names = blocks[0].names
-    used = simple.logistic_columns(names)
-    logistic = None
-    if used:
-        columns = [names.index(name) for name in used]
-        logistic = simple.temper_logistic(
-            simple.fit_logistic(gather(blocks, train.chosen, columns), used, train.label),
-            (gather(blocks, validation.chosen, columns), validation.label),
-            prior,
-        )
-    table = simple.temper_last_label(
-        simple.fit_last_label(last[train.chosen], train.label, prior),
-        (last[validation.chosen], validation.label),
-        prior,
-    )
-    return {"last_label": table, "logistic": logistic}
-
-
-def _with_results(model: TrainedModel, evaluation: dict[str, Any]) -> TrainedModel:
+def _with_results(model: TrainedModel, plan: Plan, evaluation: dict[str, Any]) -> TrainedModel:
     """Add the results of the public API, and what a user should be told of them."""
-    warnings = [*model.warnings, *evaluation.pop("warnings")]
+    warnings = [*plan.warnings, *model.warnings, *evaluation.pop("warnings")]
     if evaluation["verdict"] == "no edge":
         warnings.append(
             f"no edge: {evaluation['verdict_reason']}; the engine abstains with this model unless "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
@@ -18,7 +22,9 @@ from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.catalogue import schema_hash
 from alphaseeker.features.custom import CustomFeature
 from alphaseeker.features.inputs import available_names
+from alphaseeker.features.matrix_file import allocate_values, release
 from alphaseeker.features.settings import settings_from_plain
+from alphaseeker.market.array_file import in_file, trim_memory
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.quality import QualityAccumulator, QualityReport, enforce
 from alphaseeker.market.readers import read_ticks
@@ -26,13 +32,42 @@ from alphaseeker.market.schema import TickSeries
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.backends import choose_predictor
 from alphaseeker.training.evaluation import evaluate_on
-from alphaseeker.training.fitted import blank_fitted, fit_on_training_part, say_where_graded
+from alphaseeker.training.fitted import (
+    FITTED,
+    ColumnRefit,
+    fit_on_training_part,
+    say_where_graded,
+)
 from alphaseeker.training.pipeline import Progress, TrainedModel, train_on_blocks
+from alphaseeker.training.resume import DEFAULT_MODE, later_rows, naming_the_cut, resume_from
 
-__all__ = ["Judged", "TrainingRun", "blocks_of", "evaluate_source", "judge_source", "train_source"]
+__all__ = [
+    "MB",
+    "Judged",
+    "TrainingRun",
+    "blocks_of",
+    "evaluate_source",
+    "judge_source",
+    "train_source",
+]
 
 REPEATED = int(Verdict.REPEATED)
 PACKAGES = ("alphaseeker", "numpy", "numba", "lightgbm")
+MB = 1_000_000
+# Of MATRIX_MEMORY_MB: ticks that need more stand in files, as matrices that exceed the whole do.
+TICKS_SHARE = 1 / 8
+JUDGED_AT_ONCE = 65_536  # rows
+BY_ROW = (
+    "values",
+    "timestamp",
+    "mid",
+    "spread",
+    "close",
+    "segment",
+    "history",
+    "verdict",
+    "row",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +112,29 @@ def judge_source(data: Any, config: Config, *, price_col: str = "close") -> Judg
     limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
     total = QualityAccumulator(source, **limits)
     series, accepted = [], []
-    for one in read_ticks(data, price_col=price_col, chunk_rows=config.data.CHUNK_ROWS):
-        verdicts = total.update(one)
+    read = read_ticks(
+        data,
+        price_col=price_col,
+        chunk_rows=config.data.CHUNK_ROWS,
+        memory_limit=config.data.MATRIX_MEMORY_MB * MB * TICKS_SHARE,
+    )
+    for one in read:
+        kept = np.empty(len(one), dtype=np.bool_)
+        for start in range(0, len(one), JUDGED_AT_ONCE):
+            rows = slice(start, start + JUDGED_AT_ONCE)
+            piece = replace(
+                one,
+                ticks=one.ticks[rows],
+                rows=one.rows[rows],
+                depth=None if one.depth is None else one.depth[rows],
+            )
+            verdicts = total.update(piece)
+            kept[rows] = (verdicts >= 0) & (verdicts < REPEATED)
+            for array in (one.ticks, one.rows, one.depth):
+                if array is not None:
+                    release(array)
         series.append(one)
-        accepted.append((verdicts >= 0) & (verdicts < REPEATED))
+        accepted.append(kept)
     quality = total.report()
     enforce(quality, config.data)
     return Judged(
@@ -91,13 +145,30 @@ def judge_source(data: Any, config: Config, *, price_col: str = "close") -> Judg
 
 
 def blocks_of(
-    judged: Judged, settings: FeatureSettings, *, names: Sequence[str] | None = None
+    judged: Judged,
+    settings: FeatureSettings,
+    *,
+    names: Sequence[str] | None = None,
+    memory_limit: float | None = None,
 ) -> list[FeatureBlock]:
-    """Compute the features of every symbol."""
-    return [
-        compute_features(one, settings=settings, names=names, quality=judged.quality)
-        for one in judged.series
-    ]
+    """Compute the features of every symbol.
+
+    Parameters
+    ----------
+    memory_limit
+        Bytes of values, of all symbols together, that may stand in memory; those of further
+        symbols stand in files. None for no limit.
+    """
+    blocks = []
+    left = math.inf if memory_limit is None else memory_limit
+    for one in judged.series:
+        block = compute_features(
+            one, settings=settings, names=names, quality=judged.quality, memory_limit=left
+        )
+        left -= 0 if in_file(block.values) else block.values.nbytes
+        blocks.append(block)
+    trim_memory()
+    return blocks
 
 
 def train_source(
@@ -107,6 +178,8 @@ def train_source(
     price_col: str = "close",
     on_progress: Progress | None = None,
     custom: Sequence[CustomFeature] = (),
+    resume: str | os.PathLike[str] | None = None,
+    resume_mode: str = DEFAULT_MODE,
 ) -> TrainingRun:
     """Train one model on everything in ``data``.
 
@@ -122,23 +195,54 @@ def train_source(
         Called with a stage, steps done and steps in all.
     custom
         Features of the user's own, computed beside the catalogue's.
+    resume, resume_mode
+        Model file to go on from, and how: ``refit`` or ``warm``; see ``training.resume``.
 
     Raises
     ------
     DataError
         The data cannot be read, is too bad, or too short.
+    ConfigError
+        The mode is unknown, or a warm start is to search.
+    ModelError
+        The model to go on from cannot be used.
     """
+    resumed = None
+    overridden: tuple[str, ...] = ()
+    if resume is not None:
+        resumed = resume_from(Path(resume), resume_mode, config, custom)
+        overridden, config = resumed.overridden(config), resumed.config(config)
     report: Callable[[str, int, int], None] = on_progress or (lambda stage, done, total: None)
     report("read", 0, 1)
     judged = judge_source(data, config, price_col=price_col)
     report("read", 1, 1)
-    fitted, _ = fit_on_training_part(judged.series, judged.accepted, config)
-    settings = replace(fitted, custom=tuple(custom))
-    report("features", 0, 1)
-    blocks = blocks_of(judged, settings)
-    report("features", 1, 1)
-    trained = train_on_blocks(blocks, config, on_progress=on_progress)
+    left_out: tuple[str, ...] = ()
+    if resumed is not None:
+        series, accepted, left_out = later_rows(judged.series, judged.accepted, resumed)
+        judged = replace(judged, series=series, accepted=accepted)
+    warm = resumed is not None and resumed.start is not None
+    names = refit = None
+    with naming_the_cut(left_out):
+        if resumed is not None and warm:
+            # The trees that it goes on from read these columns with these settings.
+            settings = resumed.settings
+            names = _read_by_evaluation(resumed.artifact, settings)
+        else:
+            fitted, _ = fit_on_training_part(judged.series, judged.accepted, config)
+            settings = replace(fitted, custom=tuple(custom))
+        report("features", 0, 1)
+        limit = config.data.MATRIX_MEMORY_MB * MB
+        blocks = blocks_of(judged, settings, names=names, memory_limit=limit)
+        report("features", 1, 1)
+        if not warm:
+            refit = ColumnRefit(judged.series, judged.accepted, blocks, settings, config)
+        trained = train_on_blocks(
+            blocks, config, on_progress=on_progress, refit_columns=refit, resumed=resumed
+        )
+    settings = settings if refit is None else refit.settings
     training = dict(trained.training)
+    if resumed is not None:
+        training["resumed_from"] = resumed.record()
     training["created"] = datetime.now(UTC).isoformat(timespec="seconds")
     training["quality"] = judged.quality.as_dict()
     training["price_col"] = price_col
@@ -160,14 +264,12 @@ def train_source(
         golden_features=trained.golden_features,
         golden_scores=trained.golden_scores,
     )
-    factors, warnings = _grade(
-        [_before(block, int(training["ranges"]["train"][1])) for block in blocks], config, report
-    )
+    factors, warnings = _grade(_training_rows(blocks, training["fitted_on"], limit), config, report)
     return TrainingRun(
         artifact=artifact,
         trained=trained,
         factors=factors,
-        warnings=(*trained.warnings, *warnings),
+        warnings=(*left_out, *overridden, *trained.warnings, *warnings),
         quality=judged.quality,
     )
 
@@ -175,16 +277,18 @@ def train_source(
 def _grade(
     blocks: list[FeatureBlock], config: Config, report: Progress
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Grade the factors on the training part; too little data for that costs no model.
+    """Grade the factors on the model's training part; too little data for that costs no model.
 
-    Fitted columns are not graded, which empties them in ``blocks``: all rows here are ones that
-    they were fitted on.
+    Fitted columns are not graded: all rows here are ones that they were fitted on.
     """
     report("factors", 0, 1)
-    blank_fitted(blocks, None)
+    trim_memory()
     try:
         results = evaluate_factor_blocks(
-            blocks, config, on_progress=lambda done, total: report("factors", done, total)
+            blocks,
+            config,
+            unknown=FITTED,
+            on_progress=lambda done, total: report("factors", done, total),
         )
     except DataError as error:
         return [], [f"factors are not graded: {error}"]
@@ -193,24 +297,31 @@ def _grade(
     return graded, []
 
 
-def _before(block: FeatureBlock, end_ns: int) -> FeatureBlock:
-    """Return a copy of the rows of ``block`` before ``end_ns``."""
-    rows = block.timestamp < end_ns
-    arrays = {
-        name: getattr(block, name)[rows]
-        for name in (
-            "values",
-            "timestamp",
-            "mid",
-            "spread",
-            "close",
-            "segment",
-            "history",
-            "verdict",
-            "row",
-        )
-    }
-    return replace(block, **arrays)
+def _training_rows(
+    blocks: Sequence[FeatureBlock], ranges: Sequence[Sequence[int]], memory_limit: float
+) -> list[FeatureBlock]:
+    """Return the rows of each range as blocks of their own: views where they stand together."""
+    found = []
+    for block in blocks:
+        for start, end in ranges:
+            rows = np.flatnonzero((start <= block.timestamp) & (block.timestamp < end))
+            if len(rows) == 0:
+                continue
+            if rows[-1] - rows[0] == len(rows) - 1:
+                part = slice(int(rows[0]), int(rows[-1]) + 1)
+                found.append(
+                    replace(block, **{name: getattr(block, name)[part] for name in BY_ROW})
+                )
+                continue
+            # A session that begins earlier than the one before it ended.
+            values = allocate_values(len(rows), len(block.names), memory_limit=memory_limit)
+            for column in range(len(block.names)):
+                values[:, column] = block.values[rows, column]
+                release(values)
+                release(block.values)
+            arrays = {name: getattr(block, name)[rows] for name in BY_ROW if name != "values"}
+            found.append(replace(block, values=values, **arrays))
+    return found
 
 
 def evaluate_source(
@@ -223,8 +334,9 @@ def evaluate_source(
 ) -> dict[str, Any]:
     """Evaluate a model on the rows of ``data`` that its training never saw.
 
-    Only rows at or after the start of the model's held-back part are judged, whatever the file
-    holds before it.
+    Only rows after the last one that anything of the model was fitted on are judged, whatever the
+    file holds before: where it was fitted once more on all of its data (REFIT), those after that
+    data, else those from the test part of its last fold on.
 
     Returns
     -------
@@ -241,14 +353,20 @@ def evaluate_source(
     column = price_col or artifact.training.get("price_col", "close")
     judged = judge_source(data, config, price_col=column)
     settings = settings_from_plain(artifact.settings, custom)
-    blocks = blocks_of(judged, settings, names=_read_by_evaluation(artifact, settings))
+    blocks = blocks_of(
+        judged,
+        settings,
+        names=_read_by_evaluation(artifact, settings),
+        memory_limit=config.data.MATRIX_MEMORY_MB * MB,
+    )
     from_ns = int(artifact.training["ranges"]["test"][0])
     before = sum(int((block.timestamp < from_ns).sum()) for block in blocks)
     rows = sum(len(block) for block in blocks)
     if before == rows:
         raise DataError(
-            f"all {rows} rows lie before the model's held-back part, which begins at "
-            f"{_iso(from_ns)}: the model was trained on that time; give later data"
+            f"all {rows} rows lie before {_iso(from_ns)}, up to where the model was fitted: its "
+            "evaluation by folds is in the report of the training. Give later data, or train with "
+            "REFIT = false, which keeps the last test part out of the model"
         )
     predictor, _ = choose_predictor(artifact, num_threads=config.inference.NUM_THREADS)
     try:

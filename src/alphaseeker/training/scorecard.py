@@ -6,10 +6,11 @@ cells no interval is given ([]): it would be too narrow.
 
 Two information coefficients are reported, both over all rows of a symbol and all its sessions:
 
-- ``ic_pooled``, Spearman's rank correlation of p_buy - p_sell and forward return, ranks taken
-  within each symbol.
+- ``ic_pooled``, Spearman's rank correlation of direction and forward return, ranks taken within
+  each symbol. The direction is p_buy - p_sell as it differs from that of the training part's class
+  shares: folds have shares of their own, and what moves between folds is no forecast.
 - ``ic``, the same measured from zero: the sizes of direction and return are ranked and keep their
-  signs, the direction as it differs from that of the training part's class shares. Spearman's
+  signs. Spearman's
   subtracts the middle of the held-back sample itself, which makes a score of past returns look
   opposed to what follows (Stambaugh 1999). Nothing of the sample is subtracted here.
 
@@ -40,7 +41,8 @@ from alphaseeker.training.trades import Trades
 
 __all__ = ["HeldBack", "Sums", "cell_sums", "held_back", "score", "skill_ahead", "statistics"]
 
-ZERO_DIGITS = 12
+# LightGBM's weights are float32: where a model only repeats the prior, it differs from it by 1e-9.
+ZERO_DIGITS = 6
 
 Sums = dict[str, npt.NDArray[np.float64]]
 
@@ -54,7 +56,7 @@ class HeldBack:
     rows, label
         Resolved rows and their classes, shape (n,).
     prior
-        Class shares of the training part, shape (3,).
+        Class shares of the training part behind each row's probabilities, shape (n, 3).
     cell
         Cell of time of each row, shape (n,), int64.
     draws
@@ -80,12 +82,22 @@ def held_back(
     prior: npt.NDArray[np.float64],
     label_span_ns: int,
 ) -> HeldBack:
-    """Cut the rows into cells of time and draw from them."""
+    """Cut the rows into cells of time and draw from them.
+
+    Parameters
+    ----------
+    rows, label
+        Resolved rows and their classes, shape (n,).
+    prior
+        Shape (3,), or (n, 3) where the rows were judged by several models.
+    label_span_ns
+        The longest time a label looks ahead.
+    """
     cell = time_cells(rows.timestamp, label_span_ns)
     return HeldBack(
         rows=rows,
         label=label,
-        prior=prior,
+        prior=np.broadcast_to(prior, (len(rows), 3)),
         cell=cell,
         draws=resample_counts(int(cell.max()) + 1),
     )
@@ -109,23 +121,18 @@ def cell_sums(
         return np.column_stack([summed(values, held.cell) for values in terms])
 
     pair = (held.cell * 3 + label) * 3 + choice
-    direction, outcome = metrics.direction_score(probabilities), held.rows.forward_return
-    # Probabilities of a model that only repeats the prior differ from it in the last digits.
-    beyond = np.round(direction - (held.prior[BUY] - held.prior[SELL]), ZERO_DIGITS)
-    if beyond.min() == beyond.max():
-        beyond = np.zeros(len(label))
-    prior = np.broadcast_to(held.prior, probabilities.shape)
+    beyond, outcome = _beyond_prior(held, probabilities), held.rows.forward_return
     sums: Sums = {
         "rows": summed(None, held.cell),
         "confusion": np.bincount(pair, minlength=9 * cells).reshape(cells, 9).astype(np.float64),
         "log_loss": summed(metrics.log_loss_terms(probabilities, label), held.cell),
-        "prior_log_loss": summed(metrics.log_loss_terms(prior, label), held.cell),
+        "prior_log_loss": summed(metrics.log_loss_terms(held.prior, label), held.cell),
         "brier": summed(metrics.brier_terms(probabilities, label), held.cell),
         "signed": products(
             metrics.signed_ranks(beyond, symbol), metrics.signed_ranks(outcome, symbol)
         ),
         "ranks": products(
-            metrics.symbol_ranks(direction, symbol), metrics.symbol_ranks(outcome, symbol)
+            metrics.symbol_ranks(beyond, symbol), metrics.symbol_ranks(outcome, symbol)
         ),
     }
     for suffix, taken in (("", trades), ("_all", all_trades)):
@@ -135,6 +142,15 @@ def cell_sums(
             sums["gross" + suffix] = summed(taken.gross, cell)
             sums["net" + suffix] = summed(taken.net, cell)
     return sums
+
+
+def _beyond_prior(
+    held: HeldBack, probabilities: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return p_buy - p_sell less that of each row's prior, shape (n,); 0 where it is constant."""
+    own = held.prior[:, BUY] - held.prior[:, SELL]
+    beyond = np.round(metrics.direction_score(probabilities) - own, ZERO_DIGITS)
+    return np.zeros(len(beyond)) if beyond.min() == beyond.max() else beyond
 
 
 def statistics(sums: Sums) -> dict[str, npt.NDArray[np.float64]]:
@@ -219,7 +235,10 @@ def score(
     result["log_loss"] = float(log_loss(held.label, probabilities, labels=[0, 1, 2]))
     result["ece"] = metrics.expected_calibration_error(probabilities, held.label)
     result["auc"] = metrics.direction_auc(
-        metrics.direction_score(probabilities), held.rows.forward_return
+        _beyond_prior(held, probabilities), held.rows.forward_return
+    )
+    result["directional_accuracy"] = metrics.directional_accuracy(
+        metrics.direction_score(probabilities), held.label
     )
     result["intervals"] = {
         name: interval(values) if held.n_cells >= MIN_CELLS else []

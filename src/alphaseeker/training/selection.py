@@ -13,7 +13,6 @@ import numpy.typing as npt
 from alphaseeker.config import FeatureConfig
 from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.features.catalogue import FAMILIES
-from alphaseeker.training.metrics import symbol_rank_correlation
 
 __all__ = ["Selection", "candidate_columns", "select_columns", "unreached_warning"]
 
@@ -89,16 +88,9 @@ def _require_known(key: str, value: str | int, known: Sequence[str | int]) -> No
 def select_columns(
     batches: Iterator[tuple[int, npt.NDArray[np.float32]]],
     names: Sequence[str],
-    forward_return: npt.NDArray[np.float64],
-    symbol: npt.NDArray[np.int64],
     config: FeatureConfig,
 ) -> Selection:
-    """Drop columns that are rarely finite or constant, and keep the best MAX_FEATURES of the rest.
-
-    The best are those with the largest absolute rank correlation over the whole training part.
-    Ranked by the mean over short blocks, price levels and past returns win without knowing
-    anything (see ``symbol_rank_correlation``): on random walks led by a persistent imbalance they
-    pushed it out of the best three in 40 samples of 40.
+    """Drop columns that are rarely finite or constant.
 
     Parameters
     ----------
@@ -106,19 +98,15 @@ def select_columns(
         Pairs of column number and that column on the training rows, shape (n,), float32.
     names
         Names of all columns, found by column number.
-    forward_return
-        Of the training rows, shape (n,), finite.
-    symbol
-        Of each training row, shape (n,), int64: ranks are taken within a symbol.
     config
-        MIN_WARM_SHARE and MAX_FEATURES.
+        MIN_WARM_SHARE.
 
     Raises
     ------
     DataError
         No column is left.
     """
-    kept: list[tuple[int, float]] = []
+    kept: list[int] = []
     cold: list[str] = []
     constant: list[str] = []
     for column, values in batches:
@@ -130,14 +118,7 @@ def select_columns(
         elif len(seen) == 0 or seen.min() == seen.max():
             constant.append(names[column])
         else:
-            score = 0.0
-            if config.MAX_FEATURES is not None:
-                score = abs(
-                    symbol_rank_correlation(
-                        seen.astype(np.float64), forward_return[finite], symbol[finite]
-                    )
-                )
-            kept.append((column, score))
+            kept.append(column)
     total = len(kept) + len(cold) + len(constant)
     warnings = []
     if cold:
@@ -156,18 +137,9 @@ def select_columns(
             f"none of the {total} features can be used: {'; '.join(warnings)}. Train on longer "
             "captures, on shorter windows, or lower MIN_WARM_SHARE"
         )
-    if config.MAX_FEATURES is not None and len(kept) > config.MAX_FEATURES:
-        # sorted is stable: of equals the first in the order of the source stays.
-        best = sorted(kept, key=lambda item: -item[1])[: config.MAX_FEATURES]
-        warnings.append(
-            f"{len(kept) - len(best)} of {total} features dropped: below the best "
-            f"{config.MAX_FEATURES} by absolute rank correlation (MAX_FEATURES)"
-        )
-        kept = sorted(best)
-    columns = tuple(column for column, _ in kept)
     return Selection(
-        columns=columns,
-        names=tuple(names[column] for column in columns),
+        columns=tuple(kept),
+        names=tuple(names[column] for column in kept),
         warnings=tuple(warnings),
     )
 

@@ -2,8 +2,11 @@
 
 Labels that share their time share their news, so that a row counts for as much of its label as is
 its own (Lopez de Prado, Advances in Financial Machine Learning, 2018, chapter 4). Concurrency is
-counted by time and not by rows: where ticks come fast, more labels are open. Everything here has
-mean 1 but the uniqueness itself.
+counted by time and not by rows: where ticks come fast, more labels are open.
+
+The total is kept: the weights of a fit add up to the sum of the uniqueness, which is the number of
+labels that they are worth, and recency and class balance move weight between rows. A penalty on
+leaf values (``lambda_l2``) is then one against that number, and not against the number of ticks.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy.typing as npt
 
 from alphaseeker.errors import DataError
 
-__all__ = ["average_uniqueness", "balance_classes", "recency_weights", "sample_weights"]
+__all__ = ["average_uniqueness", "class_factors", "recency_weights", "sample_weights"]
 
 
 def average_uniqueness(
@@ -111,13 +114,14 @@ def recency_weights(
     return _mean_one(np.exp2((timestamp - timestamp.max()) / half_life_ns))
 
 
-def balance_classes(
+def class_factors(
     weights: npt.NDArray[np.float64], label: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.float64]:
-    """Scale the weights so that every class that is there has the same total, and the mean is 1.
+    """Return by what each class is to be multiplied so that all that are there weigh the same.
 
-    With equal weights a row gets n / (classes n_k). It is the weighted totals that are made equal:
-    a model that learns nothing then says one and the same probability for every class.
+    With equal weights that is n / (classes n_k). It is the weighted totals that are made equal: a
+    model that learns nothing then says one and the same probability for every class. The total of
+    all rows stays what it is.
 
     Parameters
     ----------
@@ -125,6 +129,10 @@ def balance_classes(
         Shape (n,), float64, finite, at least 0.
     label
         Shape (n,), int8: 0, 1, 2.
+
+    Returns
+    -------
+    Shape (3,), float64; 0 for a class that is not there.
 
     Raises
     ------
@@ -146,47 +154,48 @@ def balance_classes(
             f"all rows of class {empty[0]} have the weight 0; "
             "take a longer half-life, or newer rows of that class"
         )
-    return _mean_one(weights / totals[label])
+    share = totals.sum() / max(int(there.sum()), 1)
+    return np.asarray(np.where(there, share / np.where(there, totals, 1.0), 0.0))
 
 
 def sample_weights(
     timestamp: npt.NDArray[np.int64],
     label_end: npt.NDArray[np.int64],
     symbol: npt.NDArray[np.int64],
-    label: npt.NDArray[np.int8],
     *,
     unique: bool = True,
     half_life_ns: float | None = None,
-    balanced: bool = True,
 ) -> npt.NDArray[np.float64]:
-    """Return the product of uniqueness and recency, then balanced by class, of mean 1.
+    """Return uniqueness times recency, scaled to the total of the uniqueness.
 
     Parameters
     ----------
     timestamp, label_end, symbol
         As in `average_uniqueness`.
-    label
-        Shape (n,), int8: 0, 1, 2.
     unique
-        Weight labels by their average uniqueness.
+        Weight labels by their average uniqueness; otherwise each counts 1.
     half_life_ns
         As in `recency_weights`; None weighs old and new rows alike.
-    balanced
-        Give every class the same total.
+
+    Returns
+    -------
+    Shape (n,), float64; they add up to the number of labels that the rows are worth, n where
+    ``unique`` is False.
 
     Raises
     ------
     DataError
-        As in the three functions.
+        As in the two functions.
     """
-    _check_shapes(timestamp, label_end=label_end, symbol=symbol, label=label)
-    _check_labels(label)
+    _check_shapes(timestamp, label_end=label_end, symbol=symbol)
     weights = np.ones(len(timestamp))
     if unique:
-        weights *= average_uniqueness(timestamp, label_end, symbol)
-    if half_life_ns is not None:
-        weights *= recency_weights(timestamp, half_life_ns=half_life_ns)
-    return balance_classes(weights, label) if balanced else _mean_one(weights)
+        weights = average_uniqueness(timestamp, label_end, symbol)
+    if half_life_ns is not None and len(weights):
+        total = weights.sum()
+        weights = weights * recency_weights(timestamp, half_life_ns=half_life_ns)
+        weights *= total / weights.sum()
+    return weights
 
 
 def _mean_one(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

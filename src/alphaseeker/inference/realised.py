@@ -1,0 +1,180 @@
+"""The record of what became of a session's predictions: what is open, and the counters.
+
+See ``inference.following`` for what the step does with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.factors.forward_returns import SAMPLES_PER_HORIZON
+
+__all__ = [
+    "NEVER",
+    "REALISED",
+    "abandon",
+    "clear_realised",
+    "followed_settings",
+    "pack_realised",
+    "unpack_realised",
+    "withdraw",
+]
+
+NANOSECONDS = 1_000_000_000
+NEVER = np.iinfo(np.int64).max
+
+FOLLOWED = np.dtype(
+    [
+        ("open", np.int64),
+        ("timestamp", np.int64),
+        ("end", np.int64),  # of the horizon
+        ("accepted", np.int64),  # the gate's count at the prediction
+        ("choice", np.int64),
+        ("probability", np.float64),
+        ("price", np.float64),  # that the label is of
+        ("mid", np.float64),
+        ("threshold", np.float64),  # smallest absolute log return that is a direction
+        ("upper", np.float64),  # barriers; infinite where there are none
+        ("lower", np.float64),
+        ("cost", np.float64),  # of a round trip, as a share of the mid
+    ]
+)
+REALISED = np.dtype(
+    [
+        # of the model
+        ("horizon", np.int64),  # ns; 0: nothing is followed
+        ("since", np.int64),  # first moment that the model was not trained on
+        ("by_close", np.int64),
+        ("barriers", np.int64),
+        ("coarse", np.int64),  # 1 for a grid whose horizon may pass between two samples
+        ("threshold", np.float64),
+        ("take_profit", np.float64),
+        ("stop_loss", np.float64),
+        ("transaction_cost", np.float64),
+        ("spacing", np.int64),  # ns between two sampled rows of features
+        ("capacity", np.int64),  # rows of the sample
+        # until when there is nothing to do
+        ("due", np.int64),
+        ("upper", np.float64),
+        ("lower", np.float64),
+        ("segment", np.int64),
+        # the last tick
+        ("timestamp", np.int64),
+        ("price", np.float64),
+        ("mid", np.float64),
+        # the sample
+        ("next", np.int64),  # when its next row is due
+        ("sampled", np.int64),
+        # counters
+        ("resolved", np.int64),
+        ("hits", np.int64),
+        ("lost", np.int64),
+        ("expected", np.float64),  # sum of the probabilities
+        ("variance", np.float64),  # sum of p (1 - p)
+        ("recent", np.float64),  # the same sums under the weights that fade
+        ("recent_hits", np.float64),
+        ("recent_expected", np.float64),
+        ("recent_variance", np.float64),
+        ("trades", np.int64),
+        ("net", np.float64),
+        ("peak", np.float64),
+        ("deepest", np.float64),
+        ("judged", FOLLOWED),
+        ("traded", FOLLOWED),
+    ]
+)
+LAYOUT = hashlib.sha256(str(REALISED).encode()).digest()[:16]
+OWN = ("next", "sampled", "resolved", "hits", "lost", "trades")
+SUMS = (
+    "expected",
+    "variance",
+    "recent",
+    "recent_hits",
+    "recent_expected",
+    "recent_variance",
+    "net",
+    "peak",
+    "deepest",
+)
+
+
+def followed_settings(target: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of ``REALISED`` that a model sets, from its file's tables.
+
+    A model whose target does not say enough is served, and nothing of it is followed.
+    """
+    ranges = training.get("ranges") or {}
+    reference = training.get("reference") or {}
+    fitted = [bounds[1] for part, bounds in ranges.items() if part in ("train", "validation")]
+    barriers = target.get("kind") == "triple_barrier"
+    threshold = target.get("threshold")
+    horizon = round(float(target.get("horizon_s", 0.0)) * NANOSECONDS)
+    if not barriers and threshold is None:
+        horizon = 0
+    grid = float(reference.get("grid_interval_s", 0.0)) * NANOSECONDS
+    return {
+        "horizon": horizon,
+        "since": max(fitted, default=0),
+        "by_close": target.get("label_price") == "close",
+        "barriers": barriers,
+        "coarse": SAMPLES_PER_HORIZON * grid >= horizon,
+        "threshold": math.inf if threshold is None else float(threshold),
+        "take_profit": float(target.get("take_profit", math.inf)),
+        "stop_loss": float(target.get("stop_loss", math.inf)),
+        "transaction_cost": float(target.get("transaction_cost", 0.0)),
+        "spacing": round(float(reference.get("spacing_s", 0.0)) * NANOSECONDS),
+        "capacity": int(reference.get("window_rows", 0)),
+    }
+
+
+def clear_realised(realised: npt.NDArray[Any]) -> None:
+    """Forget all that was followed, counted and sampled; what the model set stays.
+
+    ``realised`` is a one-element array of ``REALISED``.
+    """
+    for name in (*OWN, *SUMS):
+        realised[name] = 0
+    abandon(realised)
+
+
+def abandon(realised: npt.NDArray[Any]) -> None:
+    """Give up what is open, from Python; the counters stay."""
+    for chain in ("judged", "traded"):
+        realised[chain]["open"] = 0
+    realised["due"], realised["upper"], realised["lower"] = NEVER, math.inf, -math.inf
+    realised["segment"] = -1
+
+
+def withdraw(realised: npt.NDArray[Any], timestamp: int) -> None:
+    """Take back the trade that a tick opened: its signal was held back after all."""
+    traded = realised["traded"][0]
+    if traded["open"] == 1 and traded["timestamp"] == timestamp:
+        realised["traded"]["open"] = 0
+
+
+def pack_realised(realised: npt.NDArray[Any], rows: npt.NDArray[np.float32], mark: bytes) -> bytes:
+    """Return counters, open predictions and sampled rows, (m, k), as bytes; see the other way."""
+    return mark + LAYOUT + realised.tobytes() + rows.tobytes()
+
+
+def unpack_realised(
+    packed: bytes, mark: bytes, width: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]] | None:
+    """Return the record and the rows that were packed.
+
+    None where they are of another model, another version of the record, or where there are none:
+    what became of a model's predictions says nothing of another's.
+    """
+    head = mark + LAYOUT
+    start = len(head) + REALISED.itemsize
+    if packed[: len(head)] != head or len(packed) < start:
+        return None
+    record = np.frombuffer(packed, dtype=REALISED, offset=len(head), count=1)
+    rows = np.frombuffer(packed, dtype=np.float32, offset=start)
+    return record, rows.reshape(-1, width)

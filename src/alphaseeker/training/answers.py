@@ -1,0 +1,227 @@
+"""What a model and its baselines say on rows that they have never seen, and how answers are joined.
+
+Each fold has a model, a prior and a threshold of its own: all of that is kept by row, so that the
+rows of all folds can be judged as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from alphaseeker.errors import ModelError
+from alphaseeker.features.block import FeatureBlock
+from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.training import baselines as simple
+from alphaseeker.training.dataset import Rows, gather
+from alphaseeker.training.importance import HeldSample, sample_places
+from alphaseeker.training.row_matrix import RowMatrix, score_rows
+from alphaseeker.training.target import HOLD, classify, target_from_dict
+
+__all__ = ["Answers", "EvaluatedModel", "ScoreMatrix", "answer", "columns_of", "join_answers"]
+
+NEUTRAL = {"temperature": 1.0, "bias": [0.0, 0.0, 0.0], "min_confidence": 0.0}
+
+ScoreMatrix = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]
+"""Raw scores, shape (n, 3), of a float32 matrix, shape (n, k)."""
+
+
+class EvaluatedModel(Protocol):
+    """What an evaluation needs of a model: fits of folds, ``TrainedModel``, ``ModelArtifact``."""
+
+    @property
+    def model_text(self) -> str:
+        """LightGBM's text model."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The k columns in the model's order."""
+
+    @property
+    def class_prior(self) -> tuple[float, float, float]:
+        """Class shares of the training part."""
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """``temperature``, ``bias`` and ``min_confidence`` among others."""
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """``Target.to_dict()`` with the fitted threshold."""
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """``baselines`` and ``ready_history_s`` among others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Answers on m rows; every array has one value or line a row.
+
+    Attributes
+    ----------
+    chosen
+        int64, rising: numbers of the rows over all blocks.
+    rows
+        The rows.
+    label
+        int8: classes by the threshold of the model that was asked.
+    prior
+        float64, (m, 3): class shares of that model's training part.
+    probabilities
+        float64, (m, 3), calibrated.
+    choice
+        int8: the most probable class, ties are HOLD.
+    side
+        int8: +1, -1, 0: what the engine would do, the smallest confidence applied.
+    rivals
+        Probabilities of each baseline, float64, (m, 3).
+    book
+        The columns of the book by name, float32, (m,).
+    """
+
+    chosen: npt.NDArray[np.int64]
+    rows: Rows
+    label: npt.NDArray[np.int8]
+    prior: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
+    choice: npt.NDArray[np.int8]
+    side: npt.NDArray[np.int8]
+    rivals: Mapping[str, npt.NDArray[np.float64]]
+    book: Mapping[str, npt.NDArray[np.float32]]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def within(self, start: int, end: int) -> Answers:
+        """Return the answers on the rows from ``start`` to before ``end``, nanoseconds."""
+        times = self.rows.timestamp
+        return self._take(np.flatnonzero((start <= times) & (times < end)))
+
+    def _take(self, places: npt.NDArray[np.int64]) -> Answers:
+        changed: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Mapping):
+                changed[item.name] = {name: one[places] for name, one in value.items()}
+            else:
+                changed[item.name] = (
+                    value.take(places) if isinstance(value, Rows) else value[places]
+                )
+        return Answers(**changed)
+
+
+def columns_of(blocks: Sequence[FeatureBlock], names: Sequence[str]) -> list[int]:
+    """Return the numbers of the columns with these names.
+
+    Raises
+    ------
+    ModelError
+        The blocks lack one.
+    """
+    known = {name: position for position, name in enumerate(blocks[0].names)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ModelError(
+            f"the model needs {len(missing)} features that the blocks lack ({missing[0]!r} is the "
+            "first): compute the features by the names that the model holds"
+        )
+    return [known[name] for name in names]
+
+
+def answer(
+    blocks: Sequence[FeatureBlock],
+    rows: Rows,
+    model: EvaluatedModel,
+    score_matrix: ScoreMatrix,
+    chosen: npt.NDArray[np.int64],
+) -> tuple[Answers, HeldSample]:
+    """Ask a model and its baselines about the rows with the numbers ``chosen``.
+
+    Parameters
+    ----------
+    blocks, rows
+        Features of all symbols, and all their rows.
+    model
+        The model.
+    score_matrix
+        Its raw scores.
+    chosen
+        Rising row numbers.
+
+    Returns
+    -------
+    tuple
+        The answers, and a sample of the rows to measure importances on.
+
+    Raises
+    ------
+    ModelError
+        The blocks lack a column of the model.
+    """
+    target = target_from_dict(model.target)
+    columns = columns_of(blocks, model.feature_names)
+    label = classify(rows.forward_return, rows.barrier, target)
+    last = simple.last_resolved_label(rows.timestamp, rows.segment, rows.label_end, label)
+    fitted = model.training["baselines"]
+    rivals = {
+        "class_prior": simple.prior_probabilities(model.class_prior, len(chosen)),
+        "last_label": simple.last_label_probabilities(last[chosen], fitted["last_label"]),
+    }
+    logistic = fitted["logistic"]
+    if logistic is not None:
+        read = columns_of(blocks, logistic["features"])
+        rivals["logistic"] = simple.logistic_probabilities(gather(blocks, chosen, read), logistic)
+    matrix = RowMatrix(blocks, chosen, columns)
+    scores = score_rows(score_matrix, matrix)
+    free = {**model.calibration, "min_confidence": 0.0}
+    probabilities, choice = decide(allocate_decision(free), scores)
+    _, decided = decide(allocate_decision(model.calibration), scores)
+    places = sample_places(len(chosen))
+    sample = HeldSample(
+        names=model.feature_names,
+        matrix=matrix.take(places),
+        label=label[chosen[places]],
+        score_matrix=score_matrix,
+        calibration=free,
+    )
+    book = {
+        name: gather(blocks, chosen, [column])[:, 0]
+        for column, name in enumerate(blocks[0].names)
+        if name.startswith("book.")
+    }
+    return Answers(
+        chosen=chosen,
+        rows=rows.take(chosen),
+        label=label[chosen],
+        prior=rivals["class_prior"],
+        probabilities=probabilities,
+        choice=choice,
+        # Anything beyond the three classes (low confidence) is a HOLD.
+        side=np.where(decided <= 2, decided - HOLD, 0).astype(np.int8),
+        rivals=rivals,
+        book=book,
+    ), sample
+
+
+def join_answers(parts: Sequence[Answers]) -> Answers:
+    """Put the answers of several folds together, in the order of the rows; none may stand twice."""
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate([part.chosen for part in parts]), kind="stable")
+    changed: dict[str, Any] = {}
+    for item in fields(Answers):
+        values = [getattr(part, item.name) for part in parts]
+        if isinstance(values[0], Mapping):
+            changed[item.name] = {
+                name: np.concatenate([value[name] for value in values])[order] for name in values[0]
+            }
+        elif isinstance(values[0], Rows):
+            changed[item.name] = Rows.join(values).take(order)
+        else:
+            changed[item.name] = np.concatenate(values)[order]
+    return Answers(**changed)
