@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 METRICS = (("log_loss_skill", "skill, nats"), ("ic", "IC"), ("mcc", "MCC"))
+FOLD_METRICS = (*METRICS, ("ece", "calibration error"))
 # Times as fast that a column is wanted to be.
 WANTED = {"pandas": 15, "polars": 5}
 
@@ -30,16 +31,30 @@ def training_table(name: str, results: dict) -> str:
     for name, card in {"model": evaluation, **evaluation["baselines"]}.items():
         cells = " | ".join(cell(card, metric) for metric, _ in METRICS)
         lines.append(f"| {name.replace('_', ' ')} | {cells} |")
-    lines.append("")
+    lines += ["", *fold_table(evaluation["folds"]), ""]
     rows, e = results, evaluation
     lines.append(
-        f"Rows: {rows['train_size']:,} training, {rows['val_size']:,} validation, "
-        f"{rows['test_size']:,} held back in {e['n_blocks']} blocks. Acting on every BUY and SELL: "
+        f"Rows: {rows['test_size']:,} held back in {len(e['folds'])} folds, {e['n_blocks']} "
+        f"blocks; the last fit on {rows['train_size']:,} and {rows['val_size']:,}. Acting on every "
+        "BUY and SELL: "
         f"{e['n_trades_all']} trades, {e['net_return_all_bp']:+.2f} bp each after costs; "
         f"break-even {e['break_even_cost_bp']:+.2f} bp a side. Calibration error {e['ece']:.3f}. "
         f"Verdict **{e['verdict']}**: {e['verdict_reason']}."
     )
     return "\n".join(lines)
+
+
+def fold_table(folds: list[dict]) -> list[str]:
+    """Return what each fold gave, beside the logistic regression's IC."""
+    titles = [title for _, title in FOLD_METRICS]
+    lines = ["| fold | rows | " + " | ".join(titles) + " | IC of the logistic |"]
+    lines.append("|---|" + "---|" * (len(titles) + 2))
+    for number, fold in enumerate(folds, 1):
+        figures = " | ".join(f"{fold[name]:+.4f}" for name, _ in FOLD_METRICS)
+        rival = fold["baselines"].get("logistic", {}).get("ic")
+        shown = "" if rival is None else f"{rival:+.4f}"
+        lines.append(f"| {number} | {fold['test_size']:,} | {figures} | {shown} |")
+    return lines
 
 
 def benchmark_tables(benchmarks: list[dict]) -> str:
