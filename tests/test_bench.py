@@ -14,7 +14,7 @@ from alphaseeker.bench import run as run_module
 from alphaseeker.bench import start as start_module
 from alphaseeker.bench import timing
 from alphaseeker.bench.peers import BOOSTER, SINGLE_ROW_FAST, TREELITE, peers_of, single_row_fast
-from alphaseeker.bench.reference import SYMBOL, reference_artifact
+from alphaseeker.bench.reference import SYMBOL, reference_artifact, simulated_ticks
 from alphaseeker.bench.run import PREDICT, UPDATE, run_bench
 from alphaseeker.bench.start import time_start
 from alphaseeker.bench.streams import streams_of
@@ -28,6 +28,7 @@ from alphaseeker.bench.timing import (
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ModelError, StateError
+from alphaseeker.market.readers import read_ticks
 from alphaseeker.model.artifact import load_artifact, save_artifact
 from alphaseeker.model.lightgbm_text import validate_model_text
 
@@ -372,3 +373,12 @@ def test_a_model_that_is_not_warm_is_not_timed(reference_path, monkeypatch):
 def test_a_model_that_cannot_be_loaded(tmp_path):
     with pytest.raises(ModelError, match="none"):
         run_bench(model=tmp_path / "none.joblib", ticks=10, config=SETTINGS)
+
+
+def test_a_model_of_an_unnamed_symbol_gets_unnamed_ticks():
+    named, unnamed = (
+        simulated_ticks(100, tick_size=0.01, symbol=name, depth_levels=0) for name in ("X", "")
+    )
+    assert set(named["symbol"]) == {"X"}
+    (series,) = read_ticks(unnamed)
+    assert series.symbol == ""

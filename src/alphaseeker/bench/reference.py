@@ -67,7 +67,8 @@ def simulated_ticks(
     tick_size
         Of prices; a price is about 10,000 of them.
     symbol
-        Value of the column ``symbol``.
+        Value of the column ``symbol``; without a name there is no such column, as in files of one
+        unnamed symbol.
     depth_levels
         Levels behind the quotes; 0 for none.
     seed
@@ -81,8 +82,7 @@ def simulated_ticks(
         start_price=PRICE_IN_TICKS * tick_size,
         depth_levels=depth_levels,
     )
-    frame["symbol"] = symbol
-    return frame
+    return frame.assign(symbol=symbol) if symbol else frame.drop(columns="symbol", errors="ignore")
 
 
 def reference_artifact(
