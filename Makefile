@@ -10,8 +10,9 @@ DEV := $(VENV)/.dev-installed
 demo: $(PACKAGE)
 	$(BIN)/alphaseeker demo
 
+# Files are dealt out to the cores, and a file stays together: its fixtures train models.
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .

@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from alphaseeker.config import Config
-from alphaseeker.factors.blocks import block_ics, block_orders, cut_blocks
+from alphaseeker.factors.blocks import block_orders, cut_blocks, return_ranks
 from alphaseeker.factors.evaluation import evaluate_factor_blocks
+from alphaseeker.factors.rank_correlation import block_ics
 from alphaseeker.features.block import FeatureBlock
 from alphaseeker.market.quality import QualityReport
 
@@ -32,10 +33,13 @@ def data():
 
 def ours(factors, returns, blocks):
     orders = block_orders(returns, blocks)
-    ics = np.empty((len(factors), len(blocks)))
-    edges, products = np.empty((len(blocks), 2)), np.empty(len(returns))
-    for row, factor in enumerate(factors):
-        block_ics(factor, returns, blocks, orders, 5, ics[row], edges, products)
+    ranks = np.empty(len(returns), dtype=np.float32)
+    squares, counts = np.empty(len(blocks)), np.empty(len(blocks), dtype=np.int64)
+    return_ranks(returns, blocks, orders, ranks, squares, counts)
+    ranked = orders, ranks, squares, counts
+    ics, edges = np.empty((len(factors), len(blocks))), np.empty((len(blocks), 2))
+    for row, factor in enumerate(factors.astype(np.float32)):
+        block_ics(factor, returns, blocks, 5, *ranked, ics[row], edges, np.empty(0))
     return ics
 
 

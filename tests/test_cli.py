@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from alphaseeker.cli import app, main
+from alphaseeker.cli_options import config_of, select_of
 from alphaseeker.market.simulator import START_NS, simulate_frame
 from alphaseeker.model.artifact import load_artifact
 
@@ -85,6 +86,16 @@ def test_train_goes_on_from_a_model(trained, tmp_path):
         assert record["mode"] == mode
 
 
+def test_train_takes_names_auto_or_none(data, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "m.joblib"
+    names = "book.imbalance, flow.ofi_5s"
+    assert run("train", data, "--out", model, "--select", names, *SETTINGS).exit_code == 0
+    assert load_artifact(model).feature_names == ("book.imbalance", "flow.ofi_5s")
+    assert (select_of("none"), select_of("auto")) == (None, "auto")
+    assert end(monkeypatch, "train", data, "--select", "autom") == 2
+    assert "nearest" in capsys.readouterr().err
+
+
 def test_a_resume_mode_without_a_model_is_wrong_use(data, monkeypatch, capsys):
     assert end(monkeypatch, "train", data, "--resume-mode", "refit") == 2
     assert "--resume-mode needs --resume" in capsys.readouterr().err
@@ -114,6 +125,22 @@ def test_evaluate_factors(data, tmp_path, monkeypatch):
     result = run("evaluate-factors", data, "--most", 3)
     assert "book." in result.output
     assert (tmp_path / "reports" / "factors.json").is_file()
+    assert (tmp_path / "reports" / "factors.html").is_file()
+    assert str(Path("reports") / "factors.html") in result.output
+
+
+def test_evaluate_columns_of_a_file(market, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bars = market[["timestamp", "close"]].assign(mine=[row % 17 for row in range(len(market))])
+    bars.to_csv("bars.csv", index=False)
+    result = run("evaluate-factors", "bars.csv", "--column", "mine", "--only-columns")
+    assert "no quotes: returns of 'close'" in result.output
+    assert "mine" in result.output
+    assert "of 1 significant after Bonferroni" in result.output
+    page = (tmp_path / "reports" / "factors.html").read_text(encoding="utf-8")
+    assert "<h1>Factors</h1>" in page
+    assert "no quotes: returns are those of" in page
+    assert end(monkeypatch, "evaluate-factors", "bars.csv", "--only-columns") == 2
 
 
 def test_features():
@@ -276,6 +303,13 @@ def test_demo(tmp_path):
     assert result.exit_code == 0
     assert "SIMULATED" in result.output
     assert json.loads((tmp_path / "demo" / "demo.json").read_text())["simulated"] is True
+    for page in ("factors.html", "backtest.html"):
+        assert (tmp_path / "demo" / page).read_text().lower().startswith("<!doctype html>")
+
+
+def test_none_is_a_value_of_a_setting():
+    found = config_of(None, ("KELLY_FRACTION=none", "MAX_CONSECUTIVE_LOSSES=None")).risk
+    assert (found.KELLY_FRACTION, found.MAX_CONSECUTIVE_LOSSES) == (None, None)
 
 
 @pytest.mark.parametrize(

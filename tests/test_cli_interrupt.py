@@ -10,6 +10,7 @@ import pytest
 
 from alphaseeker import cli
 from alphaseeker.cli import main
+from alphaseeker.model import library_cache
 
 SETTINGS = ["--set", "num_boost_round=8", "--set", "windows=[1, 5]", "--set", "MATRIX_MEMORY_MB=0"]
 OLD = b"an older model"
@@ -90,6 +91,8 @@ def test_an_interrupt_leaves_the_older_model_and_says_where_it_came(
 def test_an_interrupt_after_the_model_was_saved_says_so(data, tmp_path, monkeypatch, capsys):
     out = tmp_path / "m.joblib"
     arguments = ["train", data, "--out", out, *SETTINGS]
+    # The library of this model may stand in the cache from an earlier run of the tests.
+    monkeypatch.setattr(library_cache, "library_folder", lambda: tmp_path)
     assert interrupted(monkeypatch, "generate", 0, signal.SIGINT, arguments) == 130
     assert capsys.readouterr().err.endswith(f"the model is whole in {out}\n")
     assert out.stat().st_size > 1_000

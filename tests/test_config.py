@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import math
 import re
+import types
 import typing
 from collections import Counter
 from functools import cache
@@ -19,10 +20,7 @@ from alphaseeker.config import Config, load_config
 
 TESTS = Path(__file__).parent
 SECTIONS = {item.name: item.default_factory for item in dataclasses.fields(Config)}
-DEFAULTS = {
-    name: {item.name: item.default for item in dataclasses.fields(section)}
-    for name, section in SECTIONS.items()
-}
+DEFAULTS = {name: dataclasses.asdict(section()) for name, section in SECTIONS.items()}
 KEYS = [(section, key) for section, keys in DEFAULTS.items() for key in keys]
 
 # Promised to users; a default that changes here changes what their bot does.
@@ -93,6 +91,8 @@ FACTORS = "test_config_effects.py::test_factor_settings"
 
 # The test that changes a key and sees what it does. A key that does nothing does not exist.
 KEY_TESTS = {
+    "LATENCY_MS": "backtest/test_run.py::test_LATENCY_MS_is_the_latency_where_none_is_given",
+    "INITIAL_EQUITY": "backtest/test_run.py::test_INITIAL_EQUITY_is_the_equity_where_none_is_given",
     "objective": TREES,
     "num_class": FIT,
     "random_state": TREES,
@@ -111,6 +111,9 @@ KEY_TESTS = {
     "SEARCH_MINUTES": "training/test_search_run.py::test_search_minutes_above_0_search",
     "SEARCH_TRIALS": f"training/test_search.py::{TRIALS}",
     **dict.fromkeys(DEFAULTS["risk"], RISK),
+    "JOURNAL_PATH": "risk/test_journal.py::test_journal_path",
+    "JOURNAL_FSYNC": "risk/test_journal.py::test_journal_fsync",
+    "JOURNAL_REQUIRED": "risk/test_journal.py::test_journal_required",
     "KIND": TRAINED,
     "HORIZON_S": TRAINED,
     "THRESHOLD": TRAINED,
@@ -136,6 +139,7 @@ KEY_TESTS = {
         "training/test_scale.py::test_values_in_files_give_the_same_model_and_leave_nothing"
     ),
     "FORWARD_S": FACTORS,
+    "HORIZONS_S": "factors/test_figures.py::test_horizons_of_the_decay_are_a_setting",
     "QUANTILES": FACTORS,
     "BLOCKS": FACTORS,
     "ALPHA": "test_config_effects.py::test_alpha",
@@ -153,6 +157,8 @@ def another_value(section, key):
         "class_weight": None,
         "min_data_in_leaf": 5,
         "custom_stop_loss": 0.003,
+        "JOURNAL_PATH": "journal",
+        "JOURNAL_FSYNC": "always",
         "BACKEND": "lightgbm",
         "MIN_CONFIDENCE": 0.5,
         "UNKNOWN_SYMBOL": "refuse",
@@ -169,6 +175,14 @@ def another_value(section, key):
         "calibration": "isotonic",
         "FOLD_SCHEME": "combinatorial",
         "ROLLING_TRAIN_S": 3600.0,
+        "VAR_METHOD": "cornish_fisher",
+        "SYMBOL_RULES": {"BTC*": {"LOT_SIZE": 0.001}},
+        "TRAILING_STOP_PCT": 0.002,
+        "MAX_HOLDING_S": 60.0,
+        "MAX_EXPOSURE": 2.0,
+        "MAX_NOTIONAL": 1_000.0,
+        "VOLATILITY_TARGET": 0.5,
+        "HORIZONS_S": (5.0, 30.0),
     }
     default = DEFAULTS[section][key]
     if key in words:
@@ -219,7 +233,8 @@ def test_settings_cannot_be_changed_in_place():
 @pytest.mark.parametrize(("section", "key"), KEYS)
 def test_defaults_have_the_declared_type(section, key):
     declared = typing.get_type_hints(SECTIONS[section])[key]
-    kinds = typing.get_args(declared) or (declared,)
+    is_union = typing.get_origin(declared) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(declared) if is_union else (declared,)
     kinds = tuple(typing.get_origin(kind) or kind for kind in kinds)
     default = DEFAULTS[section][key]
     assert isinstance(default, (*kinds, int) if float in kinds else kinds)
@@ -489,6 +504,13 @@ def test_a_file_outranks_a_published_default(tmp_path, monkeypatch):
     path.write_text("STOP_LOSS_PCT = 0.05\n", encoding="utf-8")
     loaded = create_ml_engine(path).config
     assert (loaded.risk.STOP_LOSS_PCT, loaded.model.num_leaves) == (0.05, 7)
+
+
+def test_in_a_file_the_word_none_stands_for_None(tmp_path):
+    path = tmp_path / "bot.toml"
+    path.write_text('KELLY_FRACTION = "none"\n[risk]\nMAX_NOTIONAL = "none"\n', encoding="utf-8")
+    loaded = load_config(path).risk
+    assert (loaded.KELLY_FRACTION, loaded.MAX_NOTIONAL) == (None, None)
 
 
 def test_a_published_dictionary_may_be_replaced(monkeypatch):

@@ -14,6 +14,7 @@ from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.inference import served_model
+from alphaseeker.inference.realised import PAIRS
 from alphaseeker.inference.served_model import serve
 from alphaseeker.market import readers
 from alphaseeker.market.readers import read_ticks
@@ -386,6 +387,49 @@ def test_max_model_drawdown(with_settings):
         found = realised(engine, trades=9, net=-0.04, peak=0.02, deepest=0.06)
         assert found["needed"] is needed
         assert found["drawdown"] == pytest.approx(0.06)
+
+
+def ordered(ic, n=1_000):
+    """Return counters of predictions whose score orders the returns with about this IC."""
+    random = np.random.default_rng(1)
+    scores, noise = random.normal(size=(2, PAIRS))
+    return {"resolved": n, "scores": scores, "returns": ic * scores + noise * np.sqrt(1 - ic**2)}
+
+
+def test_min_rolling_ic(with_settings):
+    for least, needed in ((-0.5, False), (0.0, True)):
+        engine = with_settings(MIN_ROLLING_IC=least, MAX_IC_GAP=2.0)
+        found = realised(engine, **ordered(-0.3))
+        assert found["needed"] is needed
+        assert found["rolling_ic"]["ic"] == pytest.approx(-0.3, abs=0.07)
+        assert engine.get_performance_stats()["drift"]["rolling_ic"]["limit"] == least
+
+
+def test_max_ic_gap(with_settings):
+    for widest, needed in ((2.0, False), (0.05, True)):
+        engine = with_settings(MAX_IC_GAP=widest, MIN_ROLLING_IC=-1.0)
+        model = engine._pool.model
+        metrics = {**model.artifact.metrics, "ic": 0.3}
+        told = dataclasses.replace(model.artifact, metrics=metrics)
+        engine._pool.serve(dataclasses.replace(model, artifact=told))
+        found = realised(engine, **ordered(0.0))
+        assert found["needed"] is needed
+        assert found["rolling_ic"]["gap"] == pytest.approx(-0.3, abs=0.07)
+        assert engine.get_performance_stats()["drift"]["drifting"] is needed
+
+
+def test_alert_every_s(with_settings):
+    for every, told in ((0.0, 1), (3_600.0, 0), (None, 0)):
+        engine = with_settings(ALERT_EVERY_S=every, MAX_HELD_SHARE=0.0)
+        alerts = []
+        engine.on_alert = alerts.append
+        for second in range(20):
+            engine.predict(tick(second, bid_price=200.0), replay=True)
+        assert [one["kind"] for one in alerts] == ["held_share"] * told
+    engine.update_config({"ALERT_EVERY_S": 0.0})
+    for second in range(20, 40):
+        engine.predict(tick(second, bid_price=200.0), replay=True)
+    assert len(alerts) == 1
 
 
 def test_max_feature_psi(with_settings):

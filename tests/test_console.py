@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alphaseeker.console import significance_sentence
+from alphaseeker.console import factor_sentences, significance_sentence
 from alphaseeker.training.significance import significance
 
 
@@ -34,3 +34,21 @@ def test_a_choice_that_says_nothing_is_not_judged(tried):
 def test_a_hopeless_ratio_is_judged():
     bad = np.random.default_rng(0).normal(-9.0, 1.0, 400)
     assert "deflated 0.000" in sentence(bad)
+
+
+def test_factors_are_summed_up_in_sentences():
+    def row(name, cluster, *, reason="", significant=False):
+        known = {"factor_name": name, "cluster": cluster, "significant": significant}
+        return {**known, "reason": reason, "n_blocks": 0 if reason else 40}
+
+    rows = [row(name, 0, significant=True) for name in ("x", "x again")]
+    rows.append(row("noise", 1))
+    rows += [row(f"c{place}", 2 + place, reason="the factor is constant") for place in range(5)]
+    rows.append(row("never", 7, reason="the factor is never finite"))
+    first, *others = factor_sentences(rows)
+    assert first.startswith("2 of 9 significant")
+    assert first.endswith("; 1 without repeats")
+    assert others == [
+        "not measured: c0, c1, c2 and 2 more (the factor is constant)",
+        "not measured: never (the factor is never finite)",
+    ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alphaseeker import AlphaSeekerMLEngine, custom_feature, frame_feature
+from alphaseeker.backtest import Backtest
 from alphaseeker.config import load_config
 from alphaseeker.errors import ConfigError, ModelError, StateError
 from alphaseeker.inference.served_model import serve
@@ -58,6 +59,20 @@ def served(model_path):
 
 def signals(session, rows):
     return [session.update(*row)[1:] for row in rows]
+
+
+# ---- a backtest ---------------------------------------------------------------------------------
+
+
+def test_a_backtest_trades_the_signals_of_a_model_with_custom_features(served, market):
+    rows = market.head(3_000)
+    result = Backtest(served).run(rows)
+    answers = served.predict_batch(rows)
+    sides = [answer["signal"] for answer in answers]
+    counts = {"SELL": sides.count(-1), "HOLD": sides.count(0), "BUY": sides.count(1)}
+    assert result.metrics["signals"] == counts
+    assert counts["BUY"] > 100
+    assert len(result.trades) > 0
 
 
 # ---- training -----------------------------------------------------------------------------------

@@ -34,6 +34,27 @@ def test_training_writes_model_and_report_and_keeps_the_old_ones(market, tmp_pat
     assert {"read", "features", "select", "fit", "calibrate", "evaluate"} <= set(stages)
 
 
+def test_training_by_a_choice_of_features(market, tmp_path):
+    engine = AlphaSeekerMLEngine(load_config(None, {**QUICK, "FOLDS": 1}))
+    with pytest.raises(ConfigError, match=r"nearest is 'book\.imbalance'"):
+        engine.train_model("no such file", select=["book.imbalence"])
+    names = ["book.imbalance", "momentum.return_30s"]
+    path = tmp_path / "m.joblib"
+    results = engine.train_model(market, model_path=path, select=names)["results"]
+    assert set(results["feature_names"]) == set(names)
+    assert set(load_artifact(path).feature_names) == set(names)
+    results = engine.train_model(market, model_path=path, select="auto")["results"]
+    found = results["selection"]
+    assert found["select"] == "auto"
+    assert set(found["grades"]) == set(results["feature_names"])
+    assert any("select = 'auto'" in warning for warning in results["warnings"])
+    report = json.loads((tmp_path / "m.report.json").read_text())["results"]
+    assert report["selection"] == found
+    (fold,) = report["evaluation_results"]["folds"]
+    assert 10 <= len(fold["feature_names"]) == fold["n_features"] < 60
+    assert set(fold["grades"]) == set(fold["feature_names"])
+
+
 def test_a_trained_engine_serves_at_once(market, tmp_path):
     engine = AlphaSeekerMLEngine(load_config(None, QUICK))
     engine.train_model(market, model_path=tmp_path / "m.joblib")

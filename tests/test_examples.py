@@ -1,5 +1,6 @@
 """Every example runs as it says."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,31 @@ def test_custom_feature():
     assert "needs the custom feature 'queue_pressure'" in result.stdout
     assert "'change' is a frame feature" in result.stdout
     assert "loaded: True" in result.stdout
+
+
+def test_order_loop(trained, market, tmp_path):
+    """The example asserts itself that its account equals the venue's; simulated_venue.py is its."""
+    path = tmp_path / "ticks.parquet"
+    market.tail(4_000).to_parquet(path)
+    result = run("order_loop.py", trained[0], path)
+    assert result.returncode == 0, result.stderr
+    counted = re.search(
+        r"(\d+) fills, (\d+) more than orders, (\d+) orders rejected, (\d+) fills came twice, "
+        r"(\d+) trades",
+        result.stdout,
+    )
+    assert all(int(number) > 5 for number in counted.groups()), result.stdout
+    own, venue = re.findall(r"([\d,.]+) (?:here|at the venue)", result.stdout)
+    assert own == venue
+
+
+def test_order_loop_says_how_it_is_called():
+    told = run("order_loop.py", "--help")
+    assert told.returncode == 0
+    assert "ticks" in told.stdout
+    alone = run("order_loop.py", "model.joblib")
+    assert alone.returncode == 2
+    assert "a model and a file of ticks" in alone.stderr
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

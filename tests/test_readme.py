@@ -23,7 +23,7 @@ def blocks(language):
 def folder(tmp_path, monkeypatch, market, trained):
     """A working directory with the files that the README names."""
     monkeypatch.chdir(tmp_path)
-    market.to_parquet("ticks.parquet")
+    market.assign(my_signal=market["bid_volume"] - market["ask_volume"]).to_parquet("ticks.parquet")
     later = market["timestamp"] + (market["timestamp"].iloc[-1] - market["timestamp"].iloc[0]) * 2
     market.assign(timestamp=later).to_parquet("later.parquet")
     (tmp_path / "bot.toml").write_text(QUICK)
@@ -38,6 +38,7 @@ def test_every_python_block_runs_in_order(folder, market):
         "market_data": {**row, "timestamp": None},
         "account_balance": 10_000.0,
         "frame": market.head(500),
+        "sides": [1, 0, -1, 0, 0] * 100,
         "timestamp_ns": 1_700_000_000_000_000_000,
         **{name: row[name] for name in row if name.endswith(("price", "volume"))},
         "close": row["close"],
@@ -62,7 +63,7 @@ def test_every_command_runs_in_order(folder):
     assert {shlex.split(line)[1] for line in found} >= {"train", "evaluate", "doctor", "predict"}
     for line in found:
         arguments = shlex.split(line)[1:]
-        if arguments[0] == "train":
+        if arguments[0] == "train" or "--walk-forward" in arguments:
             arguments += ["--config", "bot.toml"]
         if arguments[0] == "bench":
             arguments += ["--ticks", "100"]

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from alphaseeker import __version__
+from alphaseeker.cli_backtest import backtest
 from alphaseeker.cli_interrupt import (
     Interrupted,
     Terminated,
@@ -25,13 +26,16 @@ from alphaseeker.cli_options import (
     config_of,
     custom_of,
     engine_of,
+    select_of,
     with_json,
     with_price_column,
+    with_select,
     with_settings,
 )
 from alphaseeker.cli_serving import bench, export, predict, warmup
 from alphaseeker.console import (
     evaluation_tables,
+    factor_sentences,
     factor_table,
     feature_table,
     latency_table,
@@ -40,6 +44,7 @@ from alphaseeker.console import (
     show_json,
     significance_sentence,
 )
+from alphaseeker.console_backtest import backtest_tables
 from alphaseeker.demo import run_demo
 from alphaseeker.engine import DEFAULT_MODEL_PATH
 from alphaseeker.errors import AlphaSeekerError, ConfigError
@@ -72,6 +77,7 @@ def app() -> None:
     show_default=True,
     help="Add trees to the model's own, or train anew on its columns and target.",
 )
+@with_select
 @with_price_column
 @with_settings
 @with_json
@@ -80,6 +86,7 @@ def train(
     out: Path,
     resume: Path | None,
     resume_mode: str,
+    select: str,
     price_col: str,
     config_path: Path | None,
     settings: tuple[str, ...],
@@ -92,7 +99,13 @@ def train(
     engine = engine_of(config_path, settings)
     with progress(not as_json) as advance, following_stages(advance, out) as follow:
         outcome = engine.train_model(
-            data, price_col, out, on_progress=follow, resume=resume, resume_mode=resume_mode
+            data,
+            price_col,
+            out,
+            on_progress=follow,
+            resume=resume,
+            resume_mode=resume_mode,
+            select=select_of(select),
         )
     if as_json:
         show_json(outcome)
@@ -147,27 +160,51 @@ def evaluate(
 @app.command("evaluate-factors")
 @click.argument("data")
 @click.option("--most", default=20, show_default=True, help="Rows of the table.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="NAME", help="A column of DATA that is a factor."
+)
+@click.option(
+    "--only-columns", is_flag=True, help="No features beside them; DATA then needs no quotes."
+)
 @with_price_column
 @with_settings
 @with_json
 def evaluate_factors(
     data: str,
     most: int,
+    columns: tuple[str, ...],
+    only_columns: bool,
     price_col: str,
     config_path: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Grade every feature of DATA, AAA to E, as a predictor of the forward return."""
+    """Grade every feature of DATA, AAA to E, as a predictor of the forward return.
+
+    Writes reports/factors.json and reports/factors.html.
+    """
+    if only_columns and not columns:
+        raise click.UsageError("--only-columns needs --column: name what is to be evaluated")
     engine = engine_of(config_path, settings)
     with progress(not as_json) as advance:
         result = engine.evaluate_factors(
-            data, price_col, on_progress=lambda done, total: advance("factors", done, total)
+            data,
+            price_col,
+            columns=columns,
+            only_columns=only_columns,
+            on_progress=lambda done, total: advance("factors", done, total),
         )
     if as_json:
         show_json(result)
         return
-    say(factor_table(result["factor_results"], most=most), f"report  {result['report_path']}")
+    if not result["quotes"]:
+        say(f"no quotes: returns of {price_col!r}; the quoted spread counts as 0")
+    say(
+        factor_table(result["factor_results"], most=most),
+        *factor_sentences(result["factor_results"]),
+        f"report  {result['report_path']}",
+        f"page    {result['page_path']}",
+    )
 
 
 @app.command()
@@ -289,10 +326,16 @@ def demo(rows: int, seed: int, out: Path, as_json: bool) -> None:
     say(factor_table(result["factors"], most=10))
     say(latency_table(result["performance"]))
     say(result["summary"])
-    say(f"model   {result['model_path']}", f"report  {result['report_path']}")
+    say(*backtest_tables(result["backtest"]["metrics"], []))
+    say(
+        f"model     {result['model_path']}",
+        f"report    {result['report_path']}",
+        f"factors   {result['factor_page']}",
+        f"backtest  {result['backtest_page']}",
+    )
 
 
-for verb in (predict, warmup, bench, export):
+for verb in (predict, backtest, warmup, bench, export):
     app.add_command(verb)
 
 

@@ -7,12 +7,14 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import click
 
+from alphaseeker.backtest.rules import private_config
 from alphaseeker.config import Config, load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ConfigError
@@ -23,8 +25,10 @@ __all__ = [
     "config_of",
     "custom_of",
     "engine_of",
+    "select_of",
     "with_json",
     "with_price_column",
+    "with_select",
     "with_settings",
 ]
 
@@ -51,13 +55,30 @@ def with_price_column(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def with_select(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--select``."""
+    return click.option(
+        "--select",
+        default="none",
+        show_default=True,
+        metavar="auto|none|NAME,NAME...",
+        help="Features to use: by grade without repeats, all that can be used, or exactly these.",
+    )(command)
+
+
 def engine_of(config_path: Path | None, settings: tuple[str, ...]) -> AlphaSeekerMLEngine:
-    """Return an engine with the settings of a file and of ``--set``."""
-    return AlphaSeekerMLEngine(config_of(config_path, settings))
+    """Return an engine with the settings of a file and of ``--set``.
+
+    No verb trades: the journal of a bot that runs on the same file is neither held nor read.
+    """
+    config = config_of(config_path, settings)
+    return AlphaSeekerMLEngine(replace(config, risk=private_config(config.risk)))
 
 
 def config_of(config_path: Path | None, settings: tuple[str, ...]) -> Config:
     """Return the settings of a file and of ``--set``: a value is TOML, or a bare word.
+
+    The word none stands for None.
 
     Raises
     ------
@@ -74,8 +95,16 @@ def config_of(config_path: Path | None, settings: tuple[str, ...]) -> Config:
         try:
             overrides[key] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            overrides[key] = value
+            overrides[key] = None if value.lower() == "none" else value
     return load_config(config_path, overrides)
+
+
+def select_of(word: str) -> str | list[str] | None:
+    """Return what ``--select`` asks for: None for none, "auto", or names that commas part."""
+    names = [name.strip() for name in word.split(",") if name.strip()]
+    if names == ["none"]:
+        return None
+    return "auto" if names == ["auto"] else names
 
 
 def custom_of(sources: Sequence[str]) -> list[CustomFeature | FrameFeature]:

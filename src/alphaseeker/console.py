@@ -17,9 +17,11 @@ __all__ = [
     "calibration_table",
     "call_tables",
     "evaluation_tables",
+    "factor_sentences",
     "factor_table",
     "feature_table",
     "fold_table",
+    "grid",
     "importance_table",
     "latency_table",
     "progress",
@@ -47,6 +49,8 @@ STAGE_NAMES = {
     "start": "timing a start",
     "measure": "timing calls",
     "replay": "replaying",
+    "judge": "judging rows",
+    "trade": "trading",
 }
 NOT_JUDGED = "not judged"
 # What the notes of ``training.significance`` hold where it has put 0 for what it cannot compute.
@@ -93,7 +97,8 @@ def progress(enabled: bool) -> Iterator[Any]:
         yield advance
 
 
-def _grid(title: str, *headings: str) -> Table:
+def grid(title: str, *headings: str) -> Table:
+    """Return an empty table: text in the first column, numbers to the right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number == 0 else "right")
@@ -106,7 +111,7 @@ def _interval(bounds: Sequence[float] | None) -> str:
 
 def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
     """Return the model beside its baselines, its folds, and what trading would have brought."""
-    table = _grid(
+    table = grid(
         f"held-back rows: {evaluation['n_rows']:,} in {_folds(evaluation)}",
         "",
         "log-loss skill (nats)",
@@ -123,9 +128,7 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
         for key in ("log_loss_skill", "ic", "mcc"):
             cells += [f"{metrics[key]:+.4f}", _interval(bounds.get(key))]
         table.add_row(name.replace("_", " "), *cells)
-    money = _grid(
-        "after costs", "trades", "net bp a trade", "95 % interval", "break-even bp a side"
-    )
+    money = grid("after costs", "trades", "net bp a trade", "95 % interval", "break-even bp a side")
     money.add_row(
         str(evaluation["n_trades"]),
         f"{evaluation['net_return_bp']:+.2f}",
@@ -168,7 +171,7 @@ def _folds(evaluation: Mapping[str, Any]) -> str:
 
 def fold_table(evaluation: Mapping[str, Any]) -> Table:
     """Return a line for each fold, and the whole below."""
-    table = _grid(
+    table = grid(
         "by fold",
         "from",
         "rows",
@@ -203,7 +206,7 @@ def fold_table(evaluation: Mapping[str, Any]) -> Table:
 
 def calibration_table(evaluation: Mapping[str, Any]) -> Table:
     """Return how often SELL and BUY came where they were given a probability."""
-    table = _grid(
+    table = grid(
         f"calibration (error {evaluation['ece']:.4f})",
         "probability",
         "SELL rows",
@@ -238,7 +241,7 @@ def calibration_table(evaluation: Mapping[str, Any]) -> Table:
 def importance_table(evaluation: Mapping[str, Any], *, most: int = 10) -> Table:
     """Return the features of the largest gain."""
     rows = evaluation["importance"]
-    table = _grid(
+    table = grid(
         f"importance, the first {min(most, len(rows))} of {len(rows)} features",
         "feature",
         "share of the gain",
@@ -251,7 +254,8 @@ def importance_table(evaluation: Mapping[str, Any], *, most: int = 10) -> Table:
 
 def factor_table(results: Sequence[Mapping[str, Any]], *, most: int = 20) -> Table:
     """Return the best factors with their grades."""
-    table = _grid(
+    clustered = all("redundant_with" in row for row in results)
+    table = grid(
         f"factors, the best {min(most, len(results))} of {len(results)}",
         "factor",
         "grade",
@@ -261,6 +265,7 @@ def factor_table(results: Sequence[Mapping[str, Any]], *, most: int = 20) -> Tab
         "spread bp",
         "net bp",
         "Sharpe",
+        *(["same as"] if clustered else []),
     )
     for row in results[:most]:
         table.add_row(
@@ -272,8 +277,27 @@ def factor_table(results: Sequence[Mapping[str, Any]], *, most: int = 20) -> Tab
             f"{row['return_spread_bp']:+.3f}",
             f"{row['return_spread_net_bp']:+.3f}",
             f"{row['sharpe']:+.2f}",
+            *([row["redundant_with"] or ""] if clustered else []),
         )
     return table
+
+
+def factor_sentences(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how many factors are significant and differ, and why some could not be measured."""
+    good = [row for row in results if row["significant"]]
+    different = len({row["cluster"] for row in good})
+    said = [
+        f"{len(good)} of {len(results)} significant after Bonferroni's correction and confirmed by "
+        f"trading on the past; {different} without repeats"
+    ]
+    unmeasured: dict[str, list[str]] = {}
+    for row in results:
+        if not row["n_blocks"]:
+            unmeasured.setdefault(row["reason"], []).append(row["factor_name"])
+    for reason, names in unmeasured.items():
+        others = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        said.append(f"not measured: {', '.join(names[:3])}{others} ({reason})")
+    return said
 
 
 def feature_table(features: Sequence[Mapping[str, Any]]) -> Table:
@@ -302,7 +326,7 @@ def _needs(feature: Mapping[str, Any]) -> str:
 def latency_table(performance: Mapping[str, Any]) -> Table:
     """Return the latency of every stage in microseconds."""
     latency = performance["latency_stats"]
-    table = _grid(
+    table = grid(
         f"latency of {latency['count']:,} predictions, µs",
         "stage",
         "median",
@@ -320,7 +344,7 @@ def latency_table(performance: Mapping[str, Any]) -> Table:
 
 def call_tables(result: Mapping[str, Any]) -> list[Table]:
     """Return what ``run_bench`` measured of single calls: each way, and the stages of a session."""
-    ways = _grid(
+    ways = grid(
         f"one call on SIMULATED ticks, µs, {result['ticks']:,} of each, in turn",
         "",
         *QUANTILES.values(),
@@ -328,7 +352,7 @@ def call_tables(result: Mapping[str, Any]) -> list[Table]:
     )
     for name, row in result["calls"].items():
         ways.add_row(name, *(f"{row[key]:.1f}" for key in QUANTILES), f"{row['times_as_fast']:.2f}")
-    stages = _grid("Session.update by stage, µs", "stage", "ticks", *QUANTILES.values())
+    stages = grid("Session.update by stage, µs", "stage", "ticks", *QUANTILES.values())
     for name, row in result["stages"].items():
         stages.add_row(name, f"{row['count']:,}", *(f"{row[key]:.1f}" for key in QUANTILES))
     return [ways, stages]

@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alphaseeker.backtest.run import Backtest
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.market.simulator import simulate_frame
+from alphaseeker.report.backtest_page import write_backtest_page
+from alphaseeker.report.factors import save_factor_page
+from alphaseeker.training.factor_run import evaluate_factor_source
 
 __all__ = ["run_demo"]
 
@@ -26,7 +30,8 @@ def run_demo(
 ) -> dict[str, Any]:
     """Train on a SIMULATED market, then replay what follows tick by tick with risk management.
 
-    The rows replayed are kept out of the training.
+    The rows replayed are kept out of the training. They are replayed twice: through ``predict``
+    and ``manage_risk`` (paper fills at once), and by the backtest (fills after a latency).
 
     Parameters
     ----------
@@ -35,7 +40,7 @@ def run_demo(
     seed
         Of the simulator.
     folder
-        Where model and report go.
+        Where model, report and pages go.
     on_progress
         Called with a stage, steps done and steps in all.
 
@@ -43,7 +48,7 @@ def run_demo(
     -------
     dict
         ``simulated`` (True), ``evaluation, factors, performance, trades, equity, summary,
-        model_path, report_path``.
+        backtest, model_path, report_path, factor_page, backtest_page``.
 
     Raises
     ------
@@ -52,19 +57,30 @@ def run_demo(
     """
     market = simulate_frame(rows, seed=seed, signal_strength=SIGNAL_STRENGTH)
     engine = AlphaSeekerMLEngine(load_config(None, SETTINGS))
-    replay = market.tail(min(REPLAY_ROWS, rows // 5)).to_dict("records")
+    later = market.tail(min(REPLAY_ROWS, rows // 5))
+    replay = later.to_dict("records")
     past = market.iloc[: -len(replay)]
     outcome = engine.train_model(
         past, model_path=folder / "simulated.joblib", on_progress=on_progress
     )
     results = outcome["results"]
+    factors = save_factor_page(
+        evaluate_factor_source(
+            past,
+            engine.config,
+            report_path=folder / "factors.json",
+            on_progress=lambda done, total: on_progress("factors", done, total),
+        )
+    )
+    tested = Backtest(engine).run(later, on_progress=on_progress)
+    page = write_backtest_page(folder / "backtest.html", tested, source="SIMULATED ticks")
     engine.warm_up(past.tail(2_000))
     trades, equity = _trade(engine, replay, on_progress)
     performance = engine.get_performance_stats()["inference_performance"]
     result = {
         "simulated": True,
         "evaluation": results["evaluation_results"],
-        "factors": results["factor_results"],
+        "factors": factors["factor_results"],
         "performance": performance,
         "trades": trades,
         "equity": equity,
@@ -72,8 +88,11 @@ def run_demo(
             f"replayed {len(replay):,} SIMULATED ticks through predict and manage_risk: "
             f"{trades} positions opened, equity {equity:,.2f} after {BALANCE:,.2f}"
         ),
+        "backtest": tested.as_dict(),
         "model_path": outcome["model_path"],
         "report_path": str(folder / "demo.json"),
+        "factor_page": factors["page_path"],
+        "backtest_page": str(page),
     }
     Path(result["report_path"]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
 from alphaseeker.errors import AlphaSeekerError, ModelError
 from alphaseeker.features.registry import FeatureRegistry
+from alphaseeker.inference.alerts import AlertWatch
 from alphaseeker.inference.explanation import Explanations
 from alphaseeker.inference.live import LivePrediction
 from alphaseeker.inference.monitoring import Monitoring
@@ -23,9 +24,9 @@ from alphaseeker.inference.served_model import serve, serve_again
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.state_file import read_state, write_state
 from alphaseeker.inference.warm import compile_path
-from alphaseeker.model.artifact import load_artifact, save_artifact
-from alphaseeker.model.backends import compile_ahead
+from alphaseeker.model.artifact import load_artifact
 from alphaseeker.risk.manager import RiskManager
+from alphaseeker.training.trainer import DEFAULT_MODEL_PATH, Trainer
 
 if TYPE_CHECKING:
     from alphaseeker.training.pipeline import Progress
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MODEL_PATH", "AlphaSeekerMLEngine", "create_ml_engine"]
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_MODEL_PATH = Path("models") / "trading_model.joblib"
 
 
 def create_ml_engine(
@@ -67,7 +66,7 @@ def create_ml_engine(
     return AlphaSeekerMLEngine(loaded.override(settings) if settings else loaded)
 
 
-class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
+class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring, Trainer):
     """Trains a model, serves it to any number of symbols, and manages the risk.
 
     Attributes
@@ -81,88 +80,13 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         self.config = config or load_config()
-        self.risk_manager: RiskManager = RiskManager(self.config.risk)
+        self.risk_manager: RiskManager = RiskManager(self.config.risk, on_alert=self._tell)
         self.history: deque[dict[str, Any]] = deque(maxlen=self.config.inference.HISTORY_SIZE)
         self._pool = SessionPool(self.config.inference)
+        self._alerts = AlertWatch()
         self._live = LivePrediction(
             self._pool, self.config, lambda symbol: self.risk_manager.position_side(symbol)
         )
-
-    def train_model(
-        self,
-        data: Any,
-        price_col: str = "close",
-        model_path: str | Path | None = None,
-        *,
-        on_progress: Progress | None = None,
-        resume: str | Path | None = None,
-        resume_mode: str = "warm",
-    ) -> dict[str, Any]:
-        """Train a model on ``data``, evaluate it by folds, and save it.
-
-        Where no model serves yet, the new one does; otherwise call ``load_model``. An older file
-        at ``model_path`` is kept beside it with its time stamp.
-
-        Parameters
-        ----------
-        data
-            Path (CSV, CSV.gz, Parquet), glob, directory, or pandas / polars frame.
-        price_col
-            Column read as ``close``.
-        model_path
-            Where to save it; ``models/trading_model.joblib`` by default.
-        on_progress
-            Called with a stage, steps done and steps in all.
-        resume, resume_mode
-            Model file to go on from with later data: ``warm`` adds trees to its own, ``refit``
-            trains anew on its columns and target.
-
-        Returns
-        -------
-        dict
-            ``success, model_path, report_path, results``.
-
-        Raises
-        ------
-        DataError
-            The data cannot be read, is too bad or too short.
-        ModelError
-            The model cannot be saved, or the one to go on from cannot be used.
-        """
-        from alphaseeker.training.outcome import save_outcome
-        from alphaseeker.training.run import train_source
-
-        run = train_source(
-            data,
-            self.config,
-            price_col=price_col,
-            on_progress=on_progress,
-            custom=self.custom,
-            resume=resume,
-            resume_mode=resume_mode,
-        )
-        path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
-        backend = self.config.inference.BACKEND
-        failure = compile_ahead(run.artifact.model_text, backend=backend, on_progress=on_progress)
-        if self._pool.loaded is None:
-            self.load_model(path)
-        outcome = save_outcome(run, path, backend=backend, library_failure=failure)
-        for warning in outcome["results"]["warnings"]:
-            logger.warning("%s", warning)
-        return outcome
-
-    def evaluate(self, data: Any, price_col: str | None = None) -> dict[str, Any]:
-        """Evaluate the loaded model on the rows of ``data`` after all that it was fitted on.
-
-        Raises
-        ------
-        DataError
-            The data cannot be read, or holds too few such rows.
-        """
-        from alphaseeker.training.run import evaluate_source
-
-        model = self._pool.model.artifact
-        return evaluate_source(model, data, self.config, price_col=price_col, custom=self.custom)
 
     def load_model(self, path: str | Path, *, on_progress: Progress | None = None) -> bool:
         """Load and verify a model and serve it from the next tick on.
@@ -224,6 +148,8 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
             No model is loaded.
         """
         answer = self._live.predict(market_data, position, replay)
+        if answer["timestamp"] >= self._alerts.due:
+            self._watch(answer["timestamp"])
         self.history.append({**answer, "probabilities": dict(answer["probabilities"])})
         return answer
 
@@ -310,20 +236,25 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
         data: Any,
         price_col: str = "close",
         *,
+        columns: Sequence[str] | None = None,
+        only_columns: bool = False,
+        horizons_s: Sequence[float] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any]:
-        """Grade every feature as a predictor of the forward return; see ``factors.evaluation``.
+        """Grade features and ``columns`` of the data; see ``factor_run.evaluate_factor_source``.
 
         Raises
         ------
         DataError
-            The data cannot be read, is too bad or too short.
+            The data cannot be read, is too bad or too short, or lacks a column.
         """
+        from alphaseeker.report.factors import save_factor_page
         from alphaseeker.training.factor_run import evaluate_factor_source
 
-        return evaluate_factor_source(
-            data, self.config, price_col=price_col, on_progress=on_progress, custom=self.custom
-        )
+        given: dict[str, Any] = {"columns": columns, "only_columns": only_columns}
+        given |= {"price_col": price_col, "horizons_s": horizons_s, "custom": self.custom}
+        found = evaluate_factor_source(data, self.config, on_progress=on_progress, **given)
+        return save_factor_page(found)
 
     def save_state(self, path: str | Path) -> Path:
         """Save every session's and the risk manager's state, to go on from bit for bit.
@@ -340,7 +271,8 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
         """Take up the state that ``save_state`` wrote.
 
         The risk manager's comes first and stands by itself: a stream that cannot be taken up
-        again (another model, another version) is logged and warms up anew.
+        again (another model, another version) is logged and warms up anew. A risk manager whose
+        journal has a history keeps that, which is at least as new.
 
         Raises
         ------
@@ -349,7 +281,11 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
             changed then.
         """
         snapshots, risk = read_state(path)
-        self.risk_manager.restore_bytes(risk)
+        journal = self.risk_manager.journal
+        if journal is not None and journal["has_history"]:
+            logger.info("the risk state is that of the journal %s", journal["path"])
+        else:
+            self.risk_manager.restore_bytes(risk)
         for symbol, snapshot in snapshots.items():
             try:
                 self._pool.get(symbol).restore(snapshot)
@@ -376,6 +312,7 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring):
         self.history = deque(self.history, maxlen=changed.inference.HISTORY_SIZE)
         self._pool.config = changed.inference
         self._live.config = changed
+        self._alerts.again()
         for session in self._pool.sessions():
             session.caching = changed.inference.ENABLE_CACHING
         if model is not None and model is not self._pool.loaded:

@@ -1,20 +1,34 @@
 import math
 
-import numba
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from alphaseeker.factors.blocks import MIN_BLOCK_ROWS, block_ics, block_orders, cut_blocks
+from alphaseeker.factors.blocks import (
+    MIN_BLOCK_ROWS,
+    block_orders,
+    cut_blocks,
+    return_ranks,
+)
+from alphaseeker.factors.rank_correlation import block_ics
 from oracles import factors as oracle
 
 
 def run(factor, returns, blocks, quantiles=5):
     ics, edges = np.empty(len(blocks)), np.empty((len(blocks), 2))
     products = np.empty(len(factor))
-    orders = block_orders(returns, blocks)
-    used = block_ics(factor, returns, blocks, orders, quantiles, ics, edges, products)
+    ranked = ranked_returns(returns, blocks)
+    values = factor.astype(np.float32)
+    used = block_ics(values, returns, blocks, quantiles, *ranked, ics, edges, products)
     return ics, edges, products, used
+
+
+def ranked_returns(returns, blocks):
+    orders = block_orders(returns, blocks)
+    ranks = np.empty(len(returns), dtype=np.float32)
+    squares, counts = np.empty(len(blocks)), np.empty(len(blocks), dtype=np.int64)
+    return_ranks(returns, blocks, orders, ranks, squares, counts)
+    return orders, ranks, squares, counts
 
 
 def sample(rng, rows=400):
@@ -24,7 +38,7 @@ def sample(rng, rows=400):
     factor[rng.random(rows) < 0.2] = np.nan
     factor[rng.random(rows) < 0.02] = np.inf
     returns[rng.random(rows) < 0.1] = np.nan
-    return factor, returns
+    return factor.astype(np.float32).astype(np.float64), returns
 
 
 BLOCKS = np.array([[0, 100], [100, 105], [120, 250], [250, 400]])
@@ -112,16 +126,26 @@ def test_block_of_few_pairs_or_without_variation_has_no_ic():
     assert used == 10
 
 
-def test_kernels_compile_inside_another():
-    @numba.njit
-    def inner(factor, returns, timestamp, segment):
-        blocks = cut_blocks(timestamp, segment, 50)
-        orders = block_orders(returns, blocks)
-        ics, edges = np.empty(len(blocks)), np.empty((len(blocks), 2))
-        products = np.empty(len(factor))
-        block_ics(factor, returns, blocks, orders, 5, ics, edges, products)
-        return ics
+@pytest.mark.parametrize("missing", [0.0, 0.05])
+@pytest.mark.parametrize("rows", [30, 1_500, 5_000])
+def test_ranks_of_the_returns_are_shared_or_made_anew(rows, missing):
+    """Whole numbers and signs, with and without rows that the factor lacks."""
+    rng = np.random.default_rng(rows)
+    factor = np.round(3.0 * rng.standard_normal(rows)) * 0.5
+    factor[rng.random(rows) < missing] = np.nan
+    factor[:2] = -0.0, 0.0
+    returns = rng.standard_normal(rows) + factor
+    returns[-5:] = np.nan
+    ics, *_ = run(factor, returns, np.array([[0, rows]]))
+    both = np.isfinite(factor) & np.isfinite(returns)
+    assert ics[0] == pytest.approx(spearmanr(factor[both], returns[both]).statistic, rel=1e-12)
 
-    rising = np.arange(100.0)
-    ics = inner(rising, -rising, np.arange(100), np.zeros(100, dtype=np.int64))
-    assert ics == pytest.approx([-1.0, -1.0])
+
+def test_products_are_left_out_where_they_are_not_wanted():
+    factor, returns = sample(np.random.default_rng(2))
+    ics, edges = np.empty(len(BLOCKS)), np.empty((len(BLOCKS), 2))
+    ranked = ranked_returns(returns, BLOCKS)
+    values = factor.astype(np.float32)
+    block_ics(values, returns, BLOCKS, 5, *ranked, ics, edges, np.empty(0))
+    np.testing.assert_array_equal(ics, run(factor, returns, BLOCKS)[0])
+    np.testing.assert_array_equal(edges, run(factor, returns, BLOCKS)[1])

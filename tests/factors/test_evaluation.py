@@ -22,7 +22,8 @@ KEYS = {
     "newey_west_t", "ic_pooled", "pearson", "direction", "past_ic", "gain_t",
     "return_spread_bp", "return_spread_net_bp", "break_even_cost_bp", "return_spread_sigma",
     "sharpe", "sharpe_net", "sortino", "calmar", "max_drawdown", "turnover", "n_observations",
-    "n_blocks",
+    "n_blocks", "ic_decay", "rolling_ic", "autocorrelation", "cluster", "redundant_with",
+    "redundant_correlation", "ic_by_day", "ic_by_regime", "sign_share",
 }  # fmt: skip
 
 compiled_only = pytest.mark.skipif(
@@ -90,7 +91,7 @@ SMALL = {"FORWARD_S": 10}
 
 def test_result_is_plain_finite_and_complete(small):
     result = evaluate([small], **SMALL)
-    assert set(result) == {"factor_results", "top_factors", "report"}
+    assert set(result) == {"factor_results", "top_factors", "blocks", "streamed", "report"}
     assert all(set(item) == KEYS for item in result["factor_results"])
     text = json.dumps(result, allow_nan=False)
     assert json.loads(text) == result
@@ -187,7 +188,7 @@ def test_too_few_observations_are_e_with_a_reason(make_block, random_walk):
 def test_data_of_which_nothing_can_be_measured_are_refused(make_block, random_walk, rows):
     rng = np.random.default_rng(1)
     block = make_block({"x": rng.standard_normal(rows)}, random_walk(rng, rows))
-    message = rf"{rows} rows over .* 2 blocks of 600 s, .* needs 20 \(12000 s\)"
+    message = rf"{rows} rows over .* 2 blocks of 10 min, .* needs 20 \(200 min\)"
     with pytest.raises(DataError, match=message):
         evaluate([block])
     with pytest.raises(DataError, match="too few"):
@@ -200,9 +201,27 @@ def test_a_grid_coarser_than_the_horizon_is_refused(make_block, random_walk):
     block = make_block(
         {"x": rng.standard_normal(6000)}, random_walk(rng, 6000), timestamp=timestamp
     )
-    with pytest.raises(DataError, match="rows stand 60 s apart, which FORWARD_S must at least be"):
+    with pytest.raises(DataError, match=r"Rows stand 60 s apart, which .* set it to 60") as caught:
         evaluate([block], FORWARD_S=30)
+    assert "shorter" not in str(caught.value)
     assert evaluate([block], FORWARD_S=60)["factor_results"][0]["n_observations"] > 5000
+
+
+def test_equals_stand_in_order_of_their_t_and_the_unmeasured_last(make_block, random_walk):
+    rng = np.random.default_rng(5)
+    mid = random_walk(rng, 40_000)
+    ahead = np.log(np.roll(mid, -60) / mid)
+    ahead[-60:] = 0.0
+    noise = ahead.std() * rng.standard_normal((3, 40_000))
+    columns = {
+        "a": ahead + noise[0],
+        "b": ahead + 0.5 * noise[1],
+        "constant": np.ones(40_000),
+        "useless": noise[2],
+    }
+    found = evaluate([make_block(columns, mid)])["factor_results"]
+    assert found[0]["total_score"] == found[1]["total_score"] == 100.0
+    assert [one["factor_name"] for one in found] == ["b", "a", "useless", "constant"]
 
 
 def test_price_that_never_moves_is_e_with_a_reason(make_block):

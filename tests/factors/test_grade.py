@@ -70,7 +70,8 @@ def test_figures_lose_a_standard_error():
         ({"p_value": 0.051}, "C"),
         ({"p_value": float("nan")}, "C"),
         ({"gain_p_value": 0.11}, "C"),
-        ({"past_ic": 0.04}, "D"),
+        ({"gain_p_value": 0.002, "gain_tries": 60}, "C"),
+        ({"past_ic": 0.066}, "D"),
         ({"past_ic": -0.2}, "D"),
         ({"past_ic": 0.04, "n_blocks": 3}, "D"),
     ],
@@ -78,12 +79,20 @@ def test_figures_lose_a_standard_error():
 def test_caps(change, cap):
     grade = grade_factor(replace(STRONG, **change))
     assert grade.name == cap
-    assert len(grade.reasons) == len(change)
+    assert len(grade.reasons) == len(change.keys() - {"gain_tries"})
     assert sum(grade.parts.values()) > grade.total
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_blocks": MIN_BLOCKS}, {"p_value": 0.05}, {"gain_p_value": 0.099}]
+    "change",
+    [
+        {"n_blocks": MIN_BLOCKS},
+        {"p_value": 0.05},
+        {"gain_p_value": 0.099},
+        {"gain_p_value": 0.00099, "gain_tries": 100},
+        {"gain_p_value": 0.099, "gain_tries": 0},
+        {"past_ic": 0.067},
+    ],
 )
 def test_limits_themselves_do_not_cap(change):
     assert not grade_factor(replace(STRONG, **change)).reasons
@@ -125,6 +134,7 @@ def test_nothing_measured_is_e():
         ({}, True),
         ({"n_blocks": 3, "p_value": 0.5}, True),
         ({"gain_p_value": 0.11}, False),
+        ({"gain_p_value": 0.01, "gain_tries": 20}, False),
         ({"gain_t": -8.0}, False),
         ({"past_ic": 0.04}, False),
         ({"past_ic": float("nan")}, False),

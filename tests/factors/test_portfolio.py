@@ -1,6 +1,6 @@
+import itertools
 import math
 
-import numba
 import numpy as np
 import pytest
 
@@ -8,15 +8,15 @@ from alphaseeker.errors import DataError
 from alphaseeker.factors.forward_returns import forward_return, label_end
 from alphaseeker.factors.portfolio import (
     MAX_RATIO,
-    block_gains,
+    PLACES,
+    SUMS,
     calmar,
+    close_portfolio,
     max_drawdown,
-    portfolio_periods,
-    quantile_costs,
-    quantile_positions,
-    quantile_spread,
+    portfolio_ratios,
     sharpe,
     sortino,
+    walk_portfolio,
 )
 from oracles import factors as oracle
 
@@ -78,82 +78,62 @@ def test_what_is_no_return_is_refused(ratio):
         ratio([0.1, 0.2], 0.0)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_positions_and_gains_equal_the_oracle(seed):
-    factor, returns, *_ = sample(seed)
-    position = quantile_positions(factor, BLOCKS, EDGES)
-    np.testing.assert_array_equal(position, oracle.quantile_positions(factor, BLOCKS, EDGES))
-    np.testing.assert_allclose(
-        block_gains(position, returns, BLOCKS),
-        oracle.block_gains(position, returns, BLOCKS),
-        rtol=1e-12,
-    )
-    assert quantile_spread(position, returns) == pytest.approx(
-        oracle.quantile_spread(position, returns), rel=1e-12
-    )
-
-
-def test_position_never_uses_the_edges_of_its_own_block():
-    factor = np.linspace(-1.0, 1.0, 300)
-    later = EDGES.copy()
-    later[2:] = [[-9.0, 9.0], [-9.0, 9.0]]
-    before = slice(0, 200)
-    np.testing.assert_array_equal(
-        quantile_positions(factor, BLOCKS, EDGES)[before],
-        quantile_positions(factor, BLOCKS, later)[before],
-    )
-
-
-def test_spread_by_hand():
-    position = np.array([1.0, 1, 0, -1, -1, math.nan, 1])
-    returns = np.array([0.02, 0.04, 9.0, -0.01, 0.03, 9.0, math.nan])
-    assert quantile_spread(position, returns) == pytest.approx(0.03 - 0.01)
-
-
-@pytest.mark.parametrize(
-    ("position", "spread"),
-    [
-        ([1.0, 0, 0], 2.5),
-        ([0.0, -1, -1], 2.5),
-        ([0.0, 0, 1], -2.0),
-        ([0.0, 0, 0], math.nan),
-        ([1.0, 1, 1], math.nan),
-    ],
-)
-def test_rows_between_stand_in_for_an_empty_quantile(position, spread):
-    returns = np.array([1.0, -1.0, -2.0])
-    position = np.array(position)
-    assert quantile_spread(position, returns) == pytest.approx(spread, nan_ok=True)
-    assert oracle.quantile_spread(position, returns) == pytest.approx(spread, nan_ok=True)
-
-
-def test_costs_of_the_spread_are_those_of_both_trades():
-    position = np.array([1.0, 1, 0, -1, math.nan, 1])
-    costs = np.array([0.02, 0.04, 9.0, 0.01, 9.0, math.nan])
-    assert quantile_costs(position, costs) == pytest.approx(0.03 + 0.01)
-    assert quantile_costs(position[:3], costs[:3]) == pytest.approx(0.03 + 9.0)
-    assert math.isnan(quantile_costs(position[2:3], costs[2:3]))
-    rng = np.random.default_rng(4)
-    position, costs = rng.integers(-1, 2, 200).astype(float), rng.random(200)
-    assert quantile_costs(position, costs) == pytest.approx(oracle.quantile_costs(position, costs))
+def walked(position, price, cost, end, timestamp, segment, delay, *, pieces=1):
+    """Walk a factor whose quantiles are ``position``, in one piece or several."""
+    rows = len(position)
+    factor = np.asarray(position, dtype=np.float32)
+    sums, places = np.zeros((1, SUMS)), np.zeros((1, PLACES), dtype=np.int64)
+    edge, delays = np.array([[-0.5, 0.5]]), np.array([delay])
+    bounds = np.linspace(0, rows, pieces + 1).astype(np.int64)
+    for first, stop in itertools.pairwise(bounds):
+        ahead = np.where(end[first:] >= 0, end[first:] - first, -1)
+        walk_portfolio(
+            factor[first:stop],
+            np.array([[0, stop - first]]),
+            edge,
+            np.ones(1),
+            price[first:],
+            cost[first:],
+            0.0,
+            ahead,
+            timestamp[first:],
+            segment[first:],
+            delays,
+            sums,
+            places,
+        )
+    close_portfolio(sums, places)
+    return sums[0], places[0]
 
 
 def held(seed):
-    """What `portfolio_periods` takes: positions (some unknown), prices, costs, ends, times."""
+    """What is walked over: positions (some unknown), prices, costs, ends, times."""
     factor, _, end, timestamp, segment = sample(seed)
     rng = np.random.default_rng(seed + 50)
     price = np.exp(0.01 * np.cumsum(rng.standard_normal(len(factor))))
     return np.round(np.tanh(factor)), price, rng.random(len(factor)), end, timestamp, segment
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 40])
 @pytest.mark.parametrize("delay", [0, 4, 9, 1000])
 @pytest.mark.parametrize("seed", range(3))
-def test_periods_equal_the_oracle(seed, delay):
-    ours = portfolio_periods(*held(seed), delay)
-    plain = oracle.portfolio_periods(*held(seed), delay)
-    for mine, other in zip(ours, plain, strict=True):
-        np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-14)
-    assert (len(ours[0]) == 0) == (delay == 1000)
+def test_ratios_of_a_walk_equal_those_of_the_oracles_periods(seed, delay, pieces):
+    sums, places = walked(*held(seed), delay, pieces=pieces)
+    gains, trades, costs, held_ns = oracle.portfolio_periods(*held(seed), delay)
+    found = portfolio_ratios(sums, places, 10**6)
+    assert (found is None) == (delay == 1000)
+    if found is None:
+        return
+    a_year = 10**6 * len(gains) / held_ns.sum()
+    expected = (
+        sharpe(gains, a_year),
+        sharpe(gains - costs, a_year),
+        sortino(gains, a_year),
+        calmar(gains, a_year),
+        oracle.max_drawdown(gains),
+        trades.mean(),
+    )
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_periods_do_not_overlap_and_pay_for_opening_and_closing():
@@ -162,25 +142,24 @@ def test_periods_do_not_overlap_and_pay_for_opening_and_closing():
     price = np.array([100.0, 1, 110, 1, 99, 1, 90])
     position = np.array([1.0, 0, -1, 0, -1, 0, 0])
     cost = np.array([0.1, 9, 0.2, 9, 0.4, 9, 0.8])
-    gains, trades, costs, lasted = portfolio_periods(
-        position, price, cost, label_end(timestamp, segment, 2), timestamp, segment, 0
-    )
-    assert gains == pytest.approx([0.1, 0.1, 9 / 99])
-    assert trades.tolist() == [1.0, 2.0, 1.0]
-    assert costs == pytest.approx([0.1, 2 * 0.2, 0.8])
-    assert lasted.tolist() == [2, 2, 2]
+    end = label_end(timestamp, segment, 2)
+    sums, places = walked(position, price, cost, end, timestamp, segment, 0)
+    gains, costs = [0.1, 0.1, 9 / 99], [0.1, 2 * 0.2, 0.8]
+    found = portfolio_ratios(sums, places, 6)
+    assert found[0] == pytest.approx(sharpe(gains, 3))
+    assert found[1] == pytest.approx(sharpe(np.subtract(gains, costs), 3))
+    assert found[5] == pytest.approx((1.0 + 2.0 + 1.0) / 3)
 
 
 def test_what_cannot_be_held_on_is_closed_and_opened_anew():
     timestamp, segment = np.arange(7), np.zeros(7, dtype=np.int64)
     position = np.array([1.0, 1, math.nan, math.nan, 1, 1, 1])
     cost = np.array([1.0, 9, 2, 9, 3, 9, 4])
-    gains, trades, costs, _ = portfolio_periods(
-        position, np.ones(7), cost, label_end(timestamp, segment, 2), timestamp, segment, 0
-    )
-    assert gains.tolist() == [0.0, 0.0]
-    assert trades.tolist() == [2.0, 2.0]
-    assert costs.tolist() == [1.0 + 2.0, 3.0 + 4.0]
+    end = label_end(timestamp, segment, 2)
+    sums, places = walked(position, np.ones(7), cost, end, timestamp, segment, 0)
+    found = portfolio_ratios(sums, places, 4)
+    assert found[:2] == (0.0, pytest.approx(sharpe([-3.0, -7.0], 2)))
+    assert found[5] == 2.0
 
 
 @pytest.mark.parametrize("pace", ["jitter", "events"])
@@ -192,24 +171,40 @@ def test_no_move_is_nobodys(pace):
     price = 100.0 * np.exp(np.cumsum(0.01 * rng.standard_normal(500)))
     end = label_end(timestamp, segment, 60_000)
     zeros = np.zeros(500)
-    gains, _, _, lasted = portfolio_periods(np.ones(500), price, zeros, end, timestamp, segment, 0)
-    last = int(np.searchsorted(timestamp, timestamp[0] + lasted.sum()))
+    _, places = walked(np.ones(500), price, zeros, end, timestamp, segment, 0)
+    lasted = int(places[4])
+    last = int(np.searchsorted(timestamp, timestamp[0] + lasted))
     assert last > 490
+    # A year of just that length holds one compound return; the fall is that of every period.
+    gains = oracle.portfolio_periods(np.ones(500), price, zeros, end, timestamp, segment, 0)[0]
     assert math.prod(1.0 + gains) == pytest.approx(price[last] / price[0])
+    sums, places = walked(np.ones(500), price, zeros, end, timestamp, segment, 0)
+    found = portfolio_ratios(sums, places, lasted)
+    assert found[3] == pytest.approx(calmar(gains, len(gains)))
 
 
-def test_kernels_compile_inside_another():
-    @numba.njit
-    def inner(factor, price, cost, end, timestamp, segment, blocks, edges):
-        position = quantile_positions(factor, blocks, edges)
-        gains, _, _, _ = portfolio_periods(position, price, cost, end, timestamp, segment, 0)
-        spread = quantile_spread(position, price) + quantile_costs(position, cost)
-        return gains, spread, block_gains(position, price, blocks)
+def test_position_is_that_of_the_edges_given_and_unknown_without_them():
+    timestamp, segment = np.arange(40), np.zeros(40, dtype=np.int64)
+    end = label_end(timestamp, segment, 1)
+    price = 100.0 + np.arange(40.0)
+    factor = np.where(np.arange(40) < 20, 5.0, -5.0).astype(np.float32)
+    blocks = np.array([[0, 10], [10, 20], [20, 30]])
 
-    arrays = held(0)
-    gains, spread, by_block = inner(*arrays, BLOCKS, EDGES)
-    position = quantile_positions(arrays[0], BLOCKS, EDGES)
-    assert np.array_equal(gains, portfolio_periods(position, *arrays[1:], 0)[0])
-    both = quantile_spread(position, arrays[1]) + quantile_costs(position, arrays[2])
-    assert spread == pytest.approx(both)
-    assert np.array_equal(by_block, block_gains(position, arrays[1], BLOCKS), equal_nan=True)
+    def periods(edges, directions):
+        sums, places = np.zeros((1, SUMS)), np.zeros((1, PLACES), dtype=np.int64)
+        given = np.array(edges, dtype=float), np.array(directions, dtype=float)
+        walk_portfolio(
+            factor, blocks, *given, price, np.zeros(40), 0.0, end, timestamp, segment,
+            np.zeros(1, dtype=np.int64), sums, places,
+        )  # fmt: skip
+        close_portfolio(sums, places)
+        return places[0, 7], sums[0, 4]
+
+    unknown, known = [math.nan, math.nan], [-1.0, 1.0]
+    assert periods([unknown, known, unknown], [1, 1, 1]) == (10, pytest.approx(0.0087, abs=1e-4))
+    assert periods([known, known, known], [math.nan, 1, math.nan])[0] == 10
+    assert periods([known, known, known], [math.nan, -1, math.nan])[1] < 0.0
+    # In the last block it is in the lowest quantile, while the price still rises.
+    assert periods([unknown, unknown, known], [1, 1, 1])[1] < 0.0
+    # On both edges most values are equal: no position.
+    assert periods([unknown, [5.0, 5.0], unknown], [1, 1, 1])[1] == 0.0

@@ -12,7 +12,7 @@ def test_table_has_one_line_for_each_factor_and_names_its_settings(make_block, r
     config = Config().override({"FORWARD_S": 30, "ALPHA": 0.01, "TRANSACTION_COST_PCT": 0.0002})
     result = evaluate_factor_blocks([make_block(columns, mid, symbol="NEXOUSDT")], config)
     head, table = result["report"].split("\n\n")
-    assert "NEXOUSDT: 8000 rows, forward return over 30 s" in head
+    assert "NEXOUSDT: 8,000 rows, forward return over 30 s" in head
     assert "0 of 1 tested factors significant at 0.01" in head
     assert "and confirmed by trading on the past" in head
     assert "net of 2 bp and half the quoted spread a side" in head
@@ -24,3 +24,8 @@ def test_table_has_one_line_for_each_factor_and_names_its_settings(make_block, r
 def test_many_symbols_are_abbreviated():
     text = factor_table([], symbols=["A", "", *"CDEFG"], rows=1, n_tested=0, config=Config())
     assert "Factors of A, (no symbol), C, D, E and 2 more" in text
+
+
+def test_one_symbol_without_a_name_is_not_named():
+    text = factor_table([], symbols=[""], rows=86_400, n_tested=0, config=Config())
+    assert text.startswith("Factors: 86,400 rows, forward return over 60 s\n")

@@ -6,10 +6,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import rankdata, spearmanr
 
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.features.batch import compute_features
+from alphaseeker.inference.realised import PAIRS
+from alphaseeker.inference.rolling_ic import rolling_ic, score_pairs
 from alphaseeker.inference.session import Session
 from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.simulator import START_NS, simulate_frame
@@ -140,6 +143,8 @@ def expected_counters(frame, model, target, answers):
     label = classify(found.forward_return, found.barrier, target)
     resolved, hits, said = 0, 0, []
     lost = 0
+    pairs = []
+    prior = model.artifact.class_prior
     for row in chain(block, target, asked):
         if label[row] < 0:
             lost += 1
@@ -149,6 +154,7 @@ def expected_counters(frame, model, target, answers):
         resolved += 1
         hits += best == label[row]
         said.append(p[best])
+        pairs.append((p[2] - p[0] - (prior[2] - prior[0]), found.forward_return[row]))
     net = []
     for row in chain(block, target, asked & (side != 0)):
         if label[row] >= 0:
@@ -167,28 +173,41 @@ def expected_counters(frame, model, target, answers):
         "net": total[-1],
         "peak": peak[-1],
         "deepest": (peak - total).max(),
-    }
+    }, np.array(pairs)
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_events_are_followed_as_the_training_labels_them(model, events, name):
     target = TARGETS[name]
     session = Session("SIMULATED", with_target(model, target))
-    expected = expected_counters(events, model, target, replay(session, events))
+    expected, pairs = expected_counters(events, model, target, replay(session, events))
     assert expected["resolved"] > 10 < expected["trades"]
     assert expected["lost"] > 0
     record = session.memory["realised"][0]
     assert {key: record[key] for key in expected} == pytest.approx(expected, rel=1e-9)
+    kept = np.column_stack(score_pairs(record))
+    np.testing.assert_allclose(kept, pairs, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("horizon", [1.0, 2.0, 3.9, 4.0, 10.0])
 def test_a_sample_that_was_not_seen_resolves_nothing(model, grid, horizon):
     target = dataclasses.replace(FIXED, horizon_s=horizon)
     session = Session("SIMULATED", with_target(model, target))
-    expected = expected_counters(grid, model, target, replay(session, grid))
+    expected, pairs = expected_counters(grid, model, target, replay(session, grid))
     assert expected["resolved"] > 100
     record = session.memory["realised"][0]
     assert {key: record[key] for key in expected} == pytest.approx(expected, rel=1e-9)
+    # The latest 1,024 of them.
+    pairs = pairs[-PAIRS:]
+    kept = np.column_stack(score_pairs(record))
+    np.testing.assert_allclose(kept, pairs, rtol=1e-9, atol=1e-15)
+    found = rolling_ic({"SIMULATED": record})
+    score, change = np.round(pairs[:, 0], 6), pairs[:, 1]
+    assert found["pairs"] == len(pairs)
+    assert found["pooled"] == pytest.approx(spearmanr(score, change).statistic, rel=1e-9)
+    signed = [np.sign(v) * rankdata(np.abs(v)) for v in (score, change)]
+    cosine = signed[0] @ signed[1] / np.sqrt((signed[0] @ signed[0]) * (signed[1] @ signed[1]))
+    assert found["ic"] == pytest.approx(cosine, rel=1e-9)
 
 
 def test_what_was_resolved_lately_counts_most(model, grid):

@@ -142,7 +142,10 @@ def test_a_market_that_turns_over_needs_another_model(engine):
     assert found["resolved"] > 500
     assert found["hit_rate"] < found["expected_hit_rate"] - 0.1
     assert found["drawdown"] > 0.05
-    hits, money = found["reasons"]
+    hits, order, decay, money = found["reasons"]
+    assert "below MIN_ROLLING_IC (0)" in order
+    assert "MAX_IC_GAP is 0.05" in decay
+    assert found["rolling_ic"]["ic"] < -0.1 < 0.1 < found["rolling_ic"]["expected"]
     assert hits.startswith(f"the model is right in {100 * found['hit_rate']:.1f} %")
     assert "MAX_HIT_RATE_GAP is 10 %" in hits
     assert "MAX_MODEL_DRAWDOWN is 5 %" in money
@@ -151,6 +154,9 @@ def test_a_market_that_turns_over_needs_another_model(engine):
     drift = engine.get_performance_stats()["drift"]
     assert drift["retraining"]["reasons"] == found["reasons"]
     assert drift["alerts"] == found["reasons"]
+    assert drift["drifting"] is engine.drifting is True
+    kinds = [one["kind"] for one in drift["active"]]
+    assert kinds == ["hit_rate", "rolling_ic", "ic_gap", "model_drawdown"]
     model = engine.health_check()["components"]["model"]
     assert (model["status"], found["reasons"][0] in model["message"]) == ("WARNING", True)
 
@@ -164,6 +170,24 @@ def test_the_same_kind_of_market_does_not(engine):
     assert found["psi"]["judged"]
     assert found["psi"]["share"] < 1 / 3
     assert engine.health_check()["components"]["model"]["status"] == "OK"
+    rolling = found["rolling_ic"]
+    assert rolling["ic"] == pytest.approx(rolling["expected"], abs=0.1)
+    assert rolling["ic_t"] > 5
+    assert not engine.drifting
+
+
+def test_a_score_that_tells_less_is_noticed(engine):
+    # Each second's sizes are those of another one: of what the model reads only prices still tell.
+    ticks = later()
+    mixed = ticks.copy()
+    order = np.random.default_rng(0).permutation(len(ticks))
+    for name in ("bid_volume", "ask_volume", "volume", "buy_volume", "sell_volume"):
+        mixed[name] = ticks[name][order]
+    replay(engine.session("SIMULATED"), mixed)
+    drift = engine.get_performance_stats()["drift"]
+    assert drift["rolling_ic"]["value"] < drift["rolling_ic"]["expected"] - 0.1
+    assert "ic_gap" in [one["kind"] for one in drift["active"]]
+    assert drift["drifting"]
 
 
 def test_features_of_another_market_are_noticed(engine):
@@ -174,6 +198,10 @@ def test_features_of_another_market_are_noticed(engine):
     psi = found["psi"]
     assert psi["share"] > 1 / 3
     assert psi["max"] >= psi["worst"][0]["psi"] > 0.25
+    assert len(psi["by_feature"]) == psi["features"]
+    assert psi["worst"] == psi["by_feature"][:5]
+    assert sum(one["psi"] > one["limit"] for one in psi["by_feature"]) == psi["count"]
+    assert engine.get_performance_stats()["drift"]["feature_psi"]["share_limit"] == 1 / 3
     reason = next(text for text in found["reasons"] if "have moved since training" in text)
     assert psi["worst"][0]["feature"] in reason
 

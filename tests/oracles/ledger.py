@@ -17,6 +17,7 @@ class Ledger:
         self.cash = Decimal(equity)
         self.held: dict[str, Decimal] = {}
         self.fees = Decimal(0)
+        self.funding = Decimal(0)
         self.cash_flow = Decimal(0)
 
     def fill(self, symbol: str, quantity: float, price: float, fee: float) -> None:
@@ -42,13 +43,29 @@ class Ledger:
             self.cash += Decimal(amount)
             self.cash_flow += Decimal(amount)
 
-    def equity(self, quotes: dict[str, tuple[float, float]], rate: float) -> Decimal:
-        """Return the cash after selling longs at the bid and buying shorts back at the ask."""
+    def fund(self, symbol: str, price: float, rate: float) -> None:
+        """Pay ``rate`` of what is held, at its signed worth; a short receives it."""
+        with localcontext(prec=DIGITS):
+            amount = self.held[symbol] * Decimal(price) * Decimal(rate)
+            self.cash -= amount
+            self.funding -= amount
+
+    def equity(
+        self,
+        quotes: dict[str, tuple[float, float]],
+        rate: float,
+        own: dict[str, float] | None = None,
+    ) -> Decimal:
+        """Return the cash after selling longs at the bid and buying shorts back at the ask.
+
+        ``own`` holds the rates of symbols whose fee is another.
+        """
         with localcontext(prec=DIGITS):
             total = self.cash
             for symbol, quantity in self.held.items():
                 if quantity != 0:
                     bid, ask = quotes[symbol]
                     price = Decimal(bid if quantity > 0 else ask)
-                    total += quantity * price - abs(quantity) * price * Decimal(rate)
+                    fee = Decimal((own or {}).get(symbol, rate))
+                    total += quantity * price - abs(quantity) * price * fee
             return total

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alphaseeker.config import RiskConfig
-from alphaseeker.risk.account import mark_step, start_step
+from alphaseeker.risk.account import clock_step, mark_step, start_step
 from alphaseeker.risk.fills import discard_step, fill_step, missed_loss_step, position_set_step
 from alphaseeker.risk.state import allocate_account, allocate_position
 from oracles.ledger import Ledger
@@ -97,6 +97,17 @@ def test_an_overfill_flips_and_splits_its_fee() -> None:
     assert account["wins"][0] == 1
 
 
+def test_a_flips_part_of_the_fee_is_the_new_trades() -> None:
+    account, position = records()
+    fill_step(account, position, 1.0, 100.0, 0.0)
+    fill_step(account, position, -3.0, 101.0, 0.9)  # closes one, sells two for a fee of 0.6
+    assert position["trade_pnl"][0] == pytest.approx(-0.6)
+    assert (account["trades"][0], account["wins"][0]) == (1, 1)
+    fill_step(account, position, 2.0, 100.8, 0.0)  # gains 0.4
+    assert (account["trades"][0], account["wins"][0]) == (2, 1)
+    assert account["consecutive_losses"][0] == 1
+
+
 def test_fills_of_decimal_sizes_leave_no_residue() -> None:
     account, position = records()
     for size in (0.1, 0.2):
@@ -141,3 +152,30 @@ def test_from_another_jitted_function() -> None:
 
     account, position = records()
     assert there_and_back(account, position) == pytest.approx(1.9, rel=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sequence=st.lists(st.tuples(fills, st.integers(0, 40)), min_size=1, max_size=30))
+def test_fills_with_funding_between_agree_with_the_ledger(sequence: list[Any]) -> None:
+    account = allocate_account(RiskConfig(FUNDING_RATE=0.0007, FUNDING_INTERVAL_S=36_000.0))
+    start_step(account, 10_000.0)
+    position, ledger = allocate_position(), Ledger(10_000.0)
+    hours = tenths = 0
+    last = (0.0, 0.0)
+    for (_, count, price, fee, spread), wait in sequence:
+        clock_step(account, (hours + wait) * 3_600 * 10**9)
+        if tenths:
+            for _ in range((hours + wait) // 10 - hours // 10):
+                ledger.fund("A", sum(last) / 2, 0.0007)
+        hours += wait
+        fill_step(account, position, count / 10.0, price, fee)
+        ledger.fill("A", count / 10.0, price, fee)
+        tenths += count
+        last = (price, price + spread)
+        position["bid_price"], position["ask_price"] = last
+        mark_step(account, position)
+        quotes = {"A": last} if tenths else {}
+        ledger.held["A"] = ledger.held["A"] if tenths else Decimal(0)
+        assert abs(account["equity"][0] - float(ledger.equity(quotes, RATE))) < 0.005
+        assert abs(account["funding"][0] - float(ledger.funding)) < 0.005
+    assert account["open_positions"][0] == (tenths != 0)

@@ -225,7 +225,7 @@ def test_a_reported_balance_that_differs_is_a_cash_flow_and_never_profit() -> No
 
 
 def test_a_constant_balance_hides_no_loss() -> None:
-    manager = fixed(MAX_DAILY_LOSS=0.01)
+    manager = fixed(MAX_DAILY_LOSS=0.01, MAX_CONSECUTIVE_LOSSES=None)
     for index in range(20):
         signal = BUY if index % 2 == 0 else SELL
         result = manager.manage(quote(after=index), signal, 10_000)
@@ -234,6 +234,62 @@ def test_a_constant_balance_hides_no_loss() -> None:
     assert index < 19
     assert result["risk_status"]["daily_pnl"] < -80
     assert manager.cash_flows == []
+
+
+def test_an_equity_from_before_a_fill_is_no_cash_flow() -> None:
+    manager = fixed()
+    manager.manage(quote(99.99, after=0), HOLD, 10_000)
+    manager.on_fill(fill(1, "BUY", 50.0, 100.01, fee=0.0) | {"timestamp": START + 1})
+    told = manager.manage(quote(99.95, after=2), HOLD, 10_000)["risk_status"]["equity"]
+    manager.on_fill(fill(2, "BUY", 10.0, 100.01, fee=30.0) | {"timestamp": START + 3})
+    read = manager.equity
+    assert read < told - 30.0
+    manager.on_fill(fill(3, "BUY", 10.0, 100.01, fee=7.0) | {"timestamp": START + 4})
+    equity = manager.equity
+    # Neither the last answer's figure nor one that was read between two fills is news.
+    for after, figure in ((5, told), (6, read), (7, told)):
+        result = manager.manage(quote(99.95, after=after), HOLD, figure)
+        assert result["risk_status"]["equity"] == equity
+        assert manager.metrics()["cash_flows"] == 0
+    # What the manager never gave out is a flow; what it gave out before that no longer its own.
+    manager.manage(quote(99.95, after=8), HOLD, 12_000.0)
+    assert manager.equity == pytest.approx(12_000)
+    manager.manage(quote(99.95, after=9), HOLD, told)
+    assert manager.equity == pytest.approx(told)
+    assert manager.metrics()["cash_flows"] == 2
+
+
+def test_an_equity_of_long_ago_is_a_cash_flow() -> None:
+    manager = fixed()
+    first = manager.manage(quote(99.99, after=0), BUY, 10_000)["risk_status"]["equity"]
+    for index in range(1, 20):
+        manager.manage(quote(99.99 + 0.001 * index, after=index), HOLD, manager.equity)
+    manager.manage(quote(99.99, after=30), HOLD, 9_999.0)
+    manager.manage(quote(99.99 + 0.1, after=31), HOLD, first)
+    assert manager.metrics()["cash_flows"] == 2
+
+
+def test_under_a_venue_an_exit_is_repeated_until_it_fills() -> None:
+    manager = fixed()
+    manager.manage(quote(99.99, after=0), HOLD, 10_000)
+    manager.on_fill(fill(1, "BUY", 40.0, 100.0) | {"timestamp": START + 1})
+    stopped = manager.manage(quote(99.5, after=2), HOLD, manager.equity)
+    assert (stopped["action"], stopped["reason"][:9]) == ("close_position", "stop_loss")
+    # The order was turned down, and the price is back above the stop.
+    again = manager.manage(quote(99.9, after=3), BUY, manager.equity)
+    assert (again["action"], again["reason"][:9]) == ("close_position", "stop_loss")
+    other = fixed()
+    other.restore_bytes(manager.state_bytes())
+    manager = other
+    manager.on_fill(fill(2, "SELL", 30.0, 99.9) | {"timestamp": START + 4})
+    rest = manager.manage(quote(100.0, after=5), HOLD, manager.equity)
+    assert rest["action"] == "close_position"
+    assert rest["position"]["size"] == pytest.approx(10.0)
+    manager.on_fill(fill(3, "SELL", 10.0, 100.0) | {"timestamp": START + 6})
+    assert manager.manage(quote(100.0, after=7), BUY, manager.equity)["action"] == "open_position"
+    # The next position is not left for the last one's reason.
+    manager.on_fill(fill(4, "BUY", 40.0, 100.0) | {"timestamp": START + 8})
+    assert manager.manage(quote(100.0, after=9), HOLD, manager.equity)["action"] == "monitor"
 
 
 def test_subclasses_add_rules_to_entries_only() -> None:
@@ -413,7 +469,9 @@ def test_a_state_resumes_bit_for_bit() -> None:
         one.manage(market_data, signal, 10_000)
     two = RiskManager({"VOLATILITY_HALF_LIFE_S": 5.0})
     two.restore_bytes(one.state_bytes())
-    assert two.metrics() == one.metrics()
+    before = one.metrics()
+    assert before["alerts"].pop("recent")  # what was told is not told again
+    assert two.metrics() == before | {"alerts": before["alerts"] | {"recent": []}}
     for market_data, signal in ticks[200:]:
         result = one.manage(market_data, signal, 10_000)
         assert two.manage(market_data, signal, 10_000) == result

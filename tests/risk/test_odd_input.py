@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alphaseeker.errors import DataError
+from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.risk.manager import RiskManager
 
 SECOND = 10**9
@@ -271,3 +271,90 @@ def test_no_message_is_as_long_as_what_was_given(value: Any) -> None:
         with pytest.raises(DataError) as caught:
             call(manager)
         assert len(str(caught.value)) < 500
+
+
+def test_a_state_from_a_clock_that_was_ahead_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    late = Clock()
+    late.now += 86_400 * SECOND
+    manager = fixed(clock=late)
+    manager.manage(unstamped(), HOLD, 10_000.0)
+    other = fixed()
+    other.restore_bytes(manager.state_bytes())
+    assert "86400 s ahead of the clock" in caplog.text
+    assert other.manage(quote(after=1), BUY, 10_000.0)["reason"].startswith("out_of_order")
+    caplog.clear()
+    fixed(clock=late).restore_bytes(manager.state_bytes())
+    assert caplog.text == ""
+
+
+def test_a_halt_that_comes_again_at_once_was_not_lifted() -> None:
+    manager = fixed()
+    manager.manage(quote(), HOLD, 0.0)
+    assert manager.state == "HALTED"
+    assert manager.reset_halt() is False
+    manager.manage(quote(after=1), HOLD, 10_000.0)
+    assert manager.reset_halt() is True
+    assert manager.state == "ACTIVE"
+
+
+# ---- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("quoted", "filled"), [("", "BTCUSDT"), ("BTCUSDT", "")])
+def test_a_fill_whose_stop_no_quote_would_check_is_refused(quoted: str, filled: str) -> None:
+    manager = RiskManager()
+    manager.manage(quote(symbol=quoted), {"signal": 0}, 10_000)
+    before = manager.state_bytes()
+    fill = {"id": 1, "symbol": filled, "side": "BUY", "size": 1.0, "price": 100.0}
+    with pytest.raises(DataError, match=r"the fill has .*give the same symbol"):
+        manager.on_fill(fill)
+    held = {"symbol": filled, "side": "LONG", "size": 1.0, "entry_price": 100.0}
+    with pytest.raises(DataError, match=r"the position has .*give the same symbol"):
+        manager.reconcile(held, 10_000)
+    assert manager.state_bytes() == before
+    manager.reconcile({"symbol": filled, "side": "FLAT"}, 10_000)  # nothing to stop
+
+
+@pytest.mark.parametrize(("quoted", "filled"), [("", "BTCUSDT"), ("BTCUSDT", "")])
+def test_quotes_without_the_name_of_what_is_held_are_refused(quoted: str, filled: str) -> None:
+    manager = RiskManager()
+    fill = {"id": 1, "symbol": filled, "side": "BUY", "size": 1.0, "price": 100.0}
+    manager.on_fill(fill)
+    with pytest.raises(DataError, match=r"market_data has .*give the same symbol"):
+        manager.manage(quote(symbol=quoted), {"signal": 0}, 10_000)
+    manager.manage(quote(symbol=filled), {"signal": 0}, 10_000)
+
+
+# ---- rules and callbacks ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [True, False, 0])
+def test_a_rule_that_answers_yes_or_no_is_told_what_to_answer(answer: Any) -> None:
+    class YesOrNo(RiskManager):
+        def allow_entry(self, *_: Any) -> Any:
+            return answer
+
+    manager = YesOrNo()
+    with pytest.raises(DataError, match=rf"allow_entry of YesOrNo returned {answer}.*None"):
+        manager.manage(quote(), {"signal": 1}, 10_000)
+    assert manager.position_side("BTCUSDT") == "FLAT"
+    assert manager.metrics()["decisions"]["reject_signal"] == 1
+
+
+def test_an_alert_of_the_quote_on_which_a_rule_fails_is_told() -> None:
+    class Failing(RiskManager):
+        def allow_entry(self, *_: Any) -> str | None:
+            raise RuntimeError
+
+    told: list[dict[str, Any]] = []
+    manager = Failing(on_alert=told.append)
+    manager.set_drift(True)
+    with pytest.raises(RuntimeError):
+        manager.manage(quote(), {"signal": 1}, 10_000)
+    manager.manage(quote(), {"signal": 0}, 10_000)
+    assert [alert["kind"] for alert in told] == ["model_drift"]
+
+
+def test_a_callback_that_cannot_be_called_is_refused() -> None:
+    with pytest.raises(ConfigError, match="on_alert is 5"):
+        RiskManager(on_alert=5)  # type: ignore[arg-type]

@@ -6,17 +6,32 @@ import math
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 
 from alphaseeker.config import RiskConfig
+from alphaseeker.risk.kelly import kelly_fraction
 from alphaseeker.risk.sizing import size_step, stop_distance_step, target_distance_step
-from alphaseeker.risk.state import Reason, allocate_account
+from alphaseeker.risk.state import Reason, allocate_account, allocate_position
 
 
 def account_of(equity: float = 10_000.0, **config: Any) -> Any:
     account = allocate_account(RiskConfig(**config))
     account["equity"] = equity
     return account
+
+
+def position_of(bid: float = 99.99, ask: float = 100.01, **config: Any) -> Any:
+    position = allocate_position(RiskConfig(**config), "A")
+    position["bid_price"], position["ask_price"] = bid, ask
+    return position
+
+
+def size(account: Any, *, position: Any = None, side: int = 1, **other: float) -> tuple[float, int]:
+    """Return size and reason of an entry at 100 with a stop of 0.4 %."""
+    values = {"strength": 1.0, "sigma": math.nan, "p_gain": math.nan, "p_loss": math.nan} | other
+    at = position_of() if position is None else position
+    return size_step(account, at, 100.0, side, 0.004, *values.values())
 
 
 @pytest.mark.parametrize(
@@ -30,35 +45,86 @@ def account_of(equity: float = 10_000.0, **config: Any) -> Any:
     ],
 )
 def test_stop_distance(sigma: float, expected: float) -> None:
-    distance = stop_distance_step(account_of(), sigma, 99.99, 100.01)
+    distance = stop_distance_step(account_of(), position_of(), sigma)
     assert distance == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_cap_holds_before_the_volatility_is_known() -> None:
     rules = {"STOP_LOSS_PCT": 0.05, "MAX_STOP_LOSS_PCT": 0.01}
-    assert stop_distance_step(account_of(**rules), math.nan, 99.99, 100.01) == 0.01
+    assert stop_distance_step(account_of(**rules), position_of(), math.nan) == 0.01
     fixed = account_of(VOLATILITY_BASED_SL=False, **rules)
-    assert stop_distance_step(fixed, math.nan, 99.99, 100.01) == 0.05
+    assert stop_distance_step(fixed, position_of(), math.nan) == 0.05
     custom = account_of(custom_stop_loss=0.05, MAX_STOP_LOSS_PCT=0.01)
-    assert stop_distance_step(custom, math.nan, 99.99, 100.01) == 0.05
+    assert stop_distance_step(custom, position_of(), math.nan) == 0.05
 
 
 @pytest.mark.parametrize(
-    ("notional", "size"),
+    ("notional", "expected"),
     [(0.0, 100.0), (4_000.0, 60.0), (10_000.0, 0.0), (10_000.0 - 1e-7, 0.0), (15_000.0, 0.0)],
 )
-def test_what_other_positions_hold_is_taken_off_the_cap(notional: float, size: float) -> None:
+def test_what_other_positions_hold_is_taken_off_the_exposure(
+    notional: float, expected: float
+) -> None:
     account = account_of()
     account["notional"] = notional
-    found, reason = size_step(account, 100.0, 1, 0.004, 1.0)
-    assert found == pytest.approx(size, rel=1e-12)
-    assert reason == Reason.MAX_POSITION_SIZE
+    found, reason = size(account)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert reason == (Reason.MAX_EXPOSURE if notional else Reason.MAX_POSITION_SIZE)
+
+
+def test_the_cap_of_one_symbol_is_not_that_of_all() -> None:
+    account = account_of(MAX_POSITION_SIZE=0.5, MAX_EXPOSURE=0.8)
+    assert size(account) == (50.0, Reason.MAX_POSITION_SIZE)
+    account["notional"] = 6_000.0
+    assert size(account) == (pytest.approx(20.0), Reason.MAX_EXPOSURE)
+
+
+def test_a_notional_in_money_bounds_a_position() -> None:
+    assert size(account_of(MAX_NOTIONAL=250.0)) == (2.5, Reason.MAX_NOTIONAL)
+
+
+def test_a_volatility_target_bounds_and_needs_a_volatility() -> None:
+    account = account_of(VOLATILITY_TARGET=0.4)
+    sigma = 0.8 / math.sqrt(365 * 86_400)
+    assert size(account, sigma=sigma) == (pytest.approx(50.0), Reason.VOLATILITY_TARGET)
+    assert size(account, sigma=sigma / 4) == (100.0, Reason.MAX_POSITION_SIZE)
+    assert size(account, sigma=0.0) == (100.0, Reason.MAX_POSITION_SIZE)
+    # neither a later limit nor Kelly takes the place of what is not known
+    assert size(account, p_gain=0.9, p_loss=0.05) == (0.0, Reason.VOLATILITY_TARGET)
+
+
+def test_kelly_bounds_where_the_probabilities_are_known() -> None:
+    account = account_of(KELLY_FRACTION=0.01)
+    full = kelly_fraction(0.7, 0.2, 0.004, 0.004, 0.001 + 0.0002)
+    assert size(account, p_gain=0.7, p_loss=0.2) == (pytest.approx(full), Reason.KELLY)
+    assert size(account, p_gain=0.5, p_loss=0.3) == (0.0, Reason.KELLY)
+    assert size(account, p_gain=0.7, p_loss=math.nan) == (100.0, Reason.MAX_POSITION_SIZE)
+    off = account_of(KELLY_FRACTION=None)
+    assert size(off, p_gain=0.5, p_loss=0.3) == (100.0, Reason.MAX_POSITION_SIZE)
+
+
+def test_a_symbol_of_its_own_has_its_own_fee_lot_and_minimum() -> None:
+    rules = {"A": {"LOT_SIZE": 30.0, "TRANSACTION_COST_PCT": 0.0}, "*": {"MIN_NOTIONAL": 1e6}}
+    account = account_of(SYMBOL_RULES=rules, MAX_POSITION_SIZE=100.0)
+    free = position_of(SYMBOL_RULES=rules)
+    assert size(account, position=free)[0] == 240.0  # 250 without fees, by the lot
+    other = allocate_position(RiskConfig(SYMBOL_RULES=rules), "B")
+    assert size(account, position=other) == (0.0, Reason.MIN_NOTIONAL)
+
+
+@pytest.mark.parametrize(
+    "field", ["equity", "notional", "notional_error", "risk_per_trade", "max_notional"]
+)
+def test_a_nan_anywhere_leaves_no_size(field: str) -> None:
+    account = account_of(VOLATILITY_TARGET=0.4)
+    (account if field in account.dtype.names else account["rules"])[field] = math.nan
+    assert size(account, sigma=1e-4, p_gain=0.9, p_loss=0.05)[0] == 0.0
 
 
 def test_a_notional_that_is_none_leaves_no_size() -> None:
     account = account_of()
     account["notional"] = math.nan
-    assert size_step(account, 100.0, 1, 0.004, 1.0)[0] == 0.0
+    assert size(account)[0] == 0.0
 
 
 def test_the_target_keeps_its_ratio_to_a_volatility_stop_and_is_fixed_otherwise() -> None:
@@ -71,9 +137,9 @@ def test_the_target_keeps_its_ratio_to_a_volatility_stop_and_is_fixed_otherwise(
 def test_a_stopped_trade_loses_the_budget_with_both_fees() -> None:
     account = account_of(MAX_POSITION_SIZE=100.0)
     for side in (1, -1):
-        size, reason = size_step(account, 100.0, side, 0.004, 1.0)
+        found, reason = size(account, side=side)
         stop = 100.0 * (1.0 - side * 0.004)
-        loss = size * (0.4 + 0.0005 * (100.0 + stop))
+        loss = found * (0.4 + 0.0005 * (100.0 + stop))
         assert loss == pytest.approx(100.0, rel=1e-12)
         assert reason == Reason.RISK_PER_TRADE
 
@@ -95,22 +161,21 @@ def test_a_stopped_trade_loses_the_budget_with_both_fees() -> None:
     ],
 )
 def test_size(config: dict[str, Any], strength: float, expected: float, reason: Reason) -> None:
-    size, bound = size_step(account_of(**config), 100.0, 1, 0.004, strength)
-    assert size == pytest.approx(expected, rel=1e-12)
+    found, bound = size(account_of(**config), strength=strength)
+    assert found == pytest.approx(expected, rel=1e-12)
     assert bound == reason
 
 
 @pytest.mark.parametrize("equity", [math.nan, math.inf, 0.0, -5.0])
 def test_an_equity_that_is_none_gives_no_size(equity: float) -> None:
-    assert size_step(account_of(equity), 100.0, 1, 0.004, 1.0)[0] == 0.0
+    assert size(account_of(equity))[0] == 0.0
 
 
 def test_from_another_jitted_function() -> None:
     @numba.njit
-    def enter(account: Any) -> float:
-        distance = stop_distance_step(account, 1e-4, 99.99, 100.01)
-        return size_step(account, 100.0, 1, distance, 1.0)[0] + target_distance_step(
-            account, distance
-        )
+    def enter(account: Any, position: Any) -> float:
+        distance = stop_distance_step(account, position, 1e-4)
+        size = size_step(account, position, 100.0, 1, distance, 1.0, 1e-4, np.nan, np.nan)[0]
+        return size + target_distance_step(account, distance)
 
-    assert enter(account_of()) == pytest.approx(100.0, rel=1e-3)
+    assert enter(account_of(), position_of()) == pytest.approx(100.0, rel=1e-3)

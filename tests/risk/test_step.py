@@ -65,9 +65,10 @@ def step(account: Any, position: Any, now: int, bid: float, ask: float, **other:
     intent = other.get("intent", Intent.HOLD)
     strength = other.get("strength", 1.0)
     bid_volume = other.get("bid_volume", 1.0)
-    return Action(
-        risk_step(account, position, now, bid, ask, bid_volume, 1.0, balance, int(intent), strength)
-    )
+    p_up, p_down = other.get("p_up", math.nan), other.get("p_down", math.nan)
+    volumes, funding = (bid_volume, 1.0), other.get("funding_rate", math.nan)
+    request = (int(intent), strength, p_up, p_down, funding)
+    return Action(risk_step(account, position, now, bid, ask, *volumes, balance, *request))
 
 
 def started(config: dict[str, Any] | None = None) -> tuple[Any, Any]:
@@ -347,6 +348,10 @@ def test_a_limit_closes_the_other_symbols_too() -> None:
         ({"intent": 3}, Refusal.BAD_INTENT),
         ({"strength": math.nan}, Refusal.BAD_STRENGTH),
         ({"strength": 1.1}, Refusal.BAD_STRENGTH),
+        ({"p_up": -0.1}, Refusal.BAD_PROBABILITY),
+        ({"p_down": 0.8}, Refusal.BAD_PROBABILITY),
+        ({"p_up": math.nan, "p_down": 1.1}, Refusal.BAD_PROBABILITY),
+        ({"funding_rate": math.inf}, Refusal.BAD_FUNDING_RATE),
     ],
 )
 @pytest.mark.parametrize("warm", [False, True])
@@ -367,6 +372,9 @@ def test_a_refused_input_changes_no_byte(
         "balance": 10_000.0,
         "intent": 1,
         "strength": 1.0,
+        "p_up": 0.5,
+        "p_down": 0.3,
+        "funding_rate": math.nan,
     }
     assert risk_step(account, position, *(values | changes).values()) == code
     assert account.tobytes() + position.tobytes() == before
@@ -407,9 +415,8 @@ def test_a_locked_book_allows_exits_only() -> None:
 
 def test_an_unknown_volume_is_not_an_empty_side() -> None:
     account, position = started()
-    action = risk_step(
-        account, position, START + SECOND, 99.99, 100.01, math.nan, math.nan, 10_000.0, 1, 1.0
-    )
+    book, request = (99.99, 100.01, math.nan, math.nan), (10_000.0, 1, 1.0)
+    action = risk_step(account, position, START + SECOND, *book, *request, *(3 * (math.nan,)))
     assert action == Action.OPEN_POSITION
 
 
@@ -434,13 +441,13 @@ def test_an_entry_whose_cost_alone_touches_a_limit_is_not_made() -> None:
 
 
 def test_a_spread_wider_than_the_stop_is_not_entered() -> None:
-    account, position = started({"VOLATILITY_BASED_SL": False})
+    account, position = started({"VOLATILITY_BASED_SL": False, "MAX_SPREAD_PCT": 0.1})
     assert step(account, position, START + SECOND, 99.7, 100.3, intent=1) == 3
     assert report(position)["reason"] == Reason.STOP_INSIDE_SPREAD
 
 
 def test_five_symbols_share_one_cap() -> None:
-    """MAX_POSITION_SIZE is the account's: the first entry may leave nothing for the others."""
+    """Without MAX_EXPOSURE, MAX_POSITION_SIZE caps all: the first may leave nothing for others."""
     for strength, actions in ((1.0, [1, 3, 3, 3, 3]), (0.4, [1, 1, 1, 1, 1])):
         account = allocate_account(RiskConfig(MAX_POSITION_SIZE=1.0, TRANSACTION_COST_PCT=0.0))
         notional = 0.0
@@ -451,7 +458,7 @@ def test_five_symbols_share_one_cap() -> None:
                 account, position, START, 99.99, 100.01, intent=1, strength=strength, balance=10_000
             )
             assert done == action
-            assert report(position)["reason"] == Reason.MAX_POSITION_SIZE
+            assert report(position)["reason"] in (Reason.MAX_POSITION_SIZE, Reason.MAX_EXPOSURE)
             notional += float(position["quantity"][0]) * 100.01
         assert 9_000 < notional <= 10_000 * (1 + 1e-12)
 
@@ -504,6 +511,9 @@ def _replay(account: Any, positions: Any, quotes: Any, actions: Any) -> None:
             equity,
             np.int64(quotes[index, 2]),
             1.0,
+            np.nan,
+            np.nan,
+            np.nan,
         )
 
 
@@ -539,7 +549,8 @@ for index in range(60):
     equity = 10_000.0 if index == 0 else float(account["equity"][0])
     now = 1_700_006_400_000_000_000 + index * 1_500_000_000
     intent = index % 5 - 2
-    risk_step(account, position, now, bid, bid + 0.01, 1.0, 1.0, equity, intent, 0.5)
+    unknown = 3 * (float("nan"),)
+    risk_step(account, position, now, bid, bid + 0.01, 1.0, 1.0, equity, intent, 0.5, *unknown)
     rows.append([float(value) for value in position["report"].item()])
 print(json.dumps(rows))
 """

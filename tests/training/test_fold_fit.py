@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from alphaseeker.config import Config
-from alphaseeker.training import search_run
+from alphaseeker.training import graded_selection, search_run
 from alphaseeker.training.dataset import join_blocks
 from alphaseeker.training.fit import raw_scores
 from alphaseeker.training.fold_fit import fit_fold
@@ -30,11 +30,15 @@ def nothing(stage, done, total):
     pass
 
 
-def data_of(blocks, **overrides):
+def data_of(blocks, *, select=None, **overrides):
     config = Config().override({**FAST, **overrides})
     target = target_from_config(config)
     return TrainingData(
-        blocks=blocks, rows=join_blocks(blocks, target), target=target, config=config
+        blocks=blocks,
+        rows=join_blocks(blocks, target),
+        target=target,
+        config=config,
+        select=select,
     )
 
 
@@ -67,7 +71,7 @@ def garbled(block, rows):
 
 
 @pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("keys", [{}, {"MAX_FEATURES": 2}])
+@pytest.mark.parametrize("keys", [{}, {"MAX_FEATURES": 2}, {"select": "auto"}])
 def test_no_row_outside_of_its_parts_changes_a_fit(block, number, keys):
     data = data_of([block], **keys)
     fold = plan_of(data).folds[number]
@@ -79,6 +83,25 @@ def test_no_row_outside_of_its_parts_changes_a_fit(block, number, keys):
     for item in dataclasses.fields(one):
         if item.name != "sample":
             assert getattr(two, item.name) == getattr(one, item.name), item.name
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_auto_selects_by_the_training_part_of_the_fold_alone(block, number, monkeypatch):
+    monkeypatch.setattr(graded_selection, "LEAST_SELECTED", 1)
+    data = data_of([block], select="auto")
+    fold = plan_of(data).folds[number]
+    later = block.timestamp >= fold.validation[0][0]
+    # What is noise until then tells the next return from then on.
+    noise = block.names[5]
+    values = block.values.copy()
+    values[later, 5] = np.append(np.diff(np.log(block.mid)), 0.0)[later]
+    told = dataclasses.replace(block, values=values)
+    one, two = fitted(data, fold), fitted(data_of([told], select="auto"), fold)
+    assert noise not in one.feature_names
+    assert two.feature_names == one.feature_names
+    assert two.training["selection"] == one.training["selection"]
+    assert one.training["selection"]["grades"]["book.imbalance"] == "AAA"
+    assert fitted(data_of([told]), fold).feature_names == block.names
 
 
 def test_what_the_training_part_decides_the_validation_part_does_not(block):

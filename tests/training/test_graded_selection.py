@@ -149,3 +149,90 @@ def test_every_fitted_column_has_an_unfitted_one():
         [0, 1, 2, 3], ["depth.integrated_ofi_5s", "book.microprice_dev", "a", "flow.ofi_5s"]
     )
     assert order == [2, 3, 0, 1]
+
+
+# ---- select="auto" ------------------------------------------------------------------------------
+
+
+def automatic(block, *, most=None, train=None):
+    config = Config().override({"MAX_FEATURES": most, "HORIZON_S": 10.0})
+    rows = join_blocks([block], target_from_config(config))
+    names = block.names
+    return graded_selection(
+        Selection(columns=tuple(range(len(names))), names=names, warnings=()),
+        [block],
+        np.full(len(block), True) if train is None else train,
+        rows.forward_return,
+        config,
+        horizon_s=10.0,
+        automatic=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def many(simulate):
+    """One column with a signal, two that repeat it, twelve of noise."""
+    block = simulate(12_000, signal=0.3, seed=1, noise_columns=12)
+    random = np.random.default_rng(0)
+    signal = block.values[:, 0]
+    return with_columns(
+        block, c3=-np.exp(signal), c4=signal + 0.05 * random.normal(size=len(block))
+    )
+
+
+def test_auto_keeps_good_grades_without_repeats(many, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_SELECTED", 1)
+    found = automatic(many)
+    assert len({0, 3, 4} & set(found.columns)) == 1
+    assert set(found.grades) == set(found.names)
+    assert not {"D", "E"} & set(found.grades.values())
+    assert found.grades[next(n for n in found.names if n in many.names[:5])] == "AAA"
+    assert len(found.columns) <= 3
+    assert "graded D or E, 2 with a rank correlation above 0.9" in found.warnings[0]
+    assert "select = 'auto'" in found.warnings[0]
+
+
+def test_auto_keeps_the_best_few_where_little_is_graded_well(many):
+    found = automatic(many)
+    assert len(found.columns) == module.LEAST_SELECTED
+    assert "the best 10 that differ are used all the same" in found.warnings[0]
+    assert len({0, 3, 4} & set(found.columns)) == 1
+
+
+def test_auto_of_nothing_but_noise_is_told(simulate):
+    found = automatic(simulate(8_000, signal=0.0, seed=5, noise_columns=12))
+    assert len(found.columns) == module.LEAST_SELECTED
+    assert "features are graded better than D" in found.warnings[0]
+
+
+def test_max_features_caps_auto(many):
+    found = automatic(many, most=2)
+    assert len(found.columns) <= 2
+    assert len({0, 3, 4} & set(found.columns)) == 1
+
+
+def test_auto_without_enough_rows_to_grade(many):
+    found = automatic(many, train=np.arange(len(many)) < 18)
+    assert found.grades == {}
+    assert len(found.columns) <= module.LEAST_SELECTED
+    assert "absolute rank correlation (too few rows to grade)" in found.warnings[0]
+
+
+def test_auto_does_not_see_a_column_that_is_good_later_only(many, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_SELECTED", 1)
+    train = np.arange(len(many)) < 7_000
+    ahead = np.append(np.log(many.mid[1:] / many.mid[:-1]), 0.0).astype(np.float32)
+    late = with_columns(many, c5=np.where(train, many.values[:, 5], ahead))
+    name = many.names[5]
+    told = automatic(late)
+    assert told.grades[name] == "AAA"
+    assert name not in automatic(late, train=train).names
+    assert automatic(late, train=train) == automatic(many, train=train)
+
+
+def test_a_fitted_column_has_the_grade_of_its_unfitted_one(simulate):
+    block = simulate(8_000, signal=0.3, seed=1)
+    names = list(block.names)
+    names[1], names[0] = "book.microprice_dev", "book.wap_dev"
+    found = automatic(dataclasses.replace(block, names=tuple(names)))
+    assert found.grades["book.microprice_dev"] == found.grades["book.wap_dev"] == "AAA"

@@ -13,6 +13,7 @@ configuration that is loaded afterwards. One already loaded stays as it is.
 from __future__ import annotations
 
 from alphaseeker.config.loading import (
+    BACKTEST_CONFIG,
     DATA_CONFIG,
     FACTOR_CONFIG,
     FEATURE_CONFIG,
@@ -26,6 +27,7 @@ from alphaseeker.config.loading import (
     load_config,
 )
 from alphaseeker.config.sections import (
+    BacktestConfig,
     DataConfig,
     FactorConfig,
     FeatureConfig,
@@ -38,6 +40,7 @@ from alphaseeker.config.sections import (
 )
 
 __all__ = [
+    "BACKTEST_CONFIG",
     "DATA_CONFIG",
     "FACTOR_CONFIG",
     "FEATURE_CONFIG",
@@ -47,6 +50,7 @@ __all__ = [
     "RISK_CONFIG",
     "SPLIT_CONFIG",
     "TARGET_CONFIG",
+    "BacktestConfig",
     "Config",
     "DataConfig",
     "FactorConfig",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from typing import Any
 
@@ -20,8 +21,11 @@ __all__ = [
     "Section",
     "all_or_list",
     "key",
+    "list_of",
     "number",
     "one_of",
+    "path_or_none",
+    "tables",
 ]
 
 Check = Callable[[Any], str | None]
@@ -70,7 +74,47 @@ def all_or_list(item_type: type) -> Check:
     return check
 
 
+def path_or_none(value: Any) -> str | None:
+    """Allow the path of a folder as text, or None."""
+    good = value is None or (isinstance(value, str) and value != "" and "\0" not in value)
+    return None if good else "the path of a folder, or None"
+
+
+def tables(checks: dict[str, Check]) -> Check:
+    """Allow a mapping of names to mappings of some of these keys, each with its check."""
+    allowed = f"a mapping of name to a mapping of some of {', '.join(checks)}"
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, Mapping):
+            return allowed
+        for name, table in value.items():
+            known = isinstance(name, str) and isinstance(table, Mapping)
+            if not known or not set(table) <= set(checks):
+                return allowed
+            for item, entry in table.items():
+                problem = checks[item](entry)
+                if problem is not None:
+                    return f"{allowed}, where {item} is {problem}"
+        return None
+
+    return check
+
+
+def list_of(item: Check) -> Check:
+    """Allow a list, empty or not, each item of which ``item`` allows."""
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, (list, tuple)):
+            return "a list"
+        wrong = next(filter(None, map(item, value)), None)
+        return None if wrong is None else f"a list, each item {wrong}"
+
+    return check
+
+
 def key(default: Any, check: Check) -> Any:
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata={"check": check})
     return field(default=default, metadata={"check": check})
 
 
@@ -80,13 +124,17 @@ NOT_NEGATIVE = number(0.0)
 
 
 def plain(value: Any) -> Any:
-    """Return scalars of NumPy as plain ones, a copy of a list, anything else as it is."""
+    """Return plain scalars, a path as text, a copy of a list or mapping, else ``value``."""
     if isinstance(value, np.floating):
         return float(value)
     if isinstance(value, (np.integer, np.bool_, np.str_)):
         return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if type(value) in (list, tuple):
         return type(value)(plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
     return value
 
 

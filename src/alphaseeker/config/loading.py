@@ -13,6 +13,7 @@ from typing import Any
 
 from alphaseeker.config.checks import Section
 from alphaseeker.config.sections import (
+    BacktestConfig,
     DataConfig,
     FactorConfig,
     FeatureConfig,
@@ -26,6 +27,7 @@ from alphaseeker.config.sections import (
 from alphaseeker.errors import ConfigError
 
 __all__ = [
+    "BACKTEST_CONFIG",
     "DATA_CONFIG",
     "FACTOR_CONFIG",
     "FEATURE_CONFIG",
@@ -53,6 +55,7 @@ class Config:
     feature: FeatureConfig = field(default_factory=FeatureConfig)
     factor: FactorConfig = field(default_factory=FactorConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
+    backtest: BacktestConfig = field(default_factory=BacktestConfig)
 
     def override(self, overrides: Mapping[str, Any]) -> Config:
         """Return a copy with ``overrides`` applied.
@@ -119,6 +122,8 @@ def load_config(
 ) -> Config:
     """Return the published defaults, overridden by a TOML file and then by ``overrides``.
 
+    In the file the word "none" stands for None, for which TOML has no word.
+
     Raises
     ------
     ConfigError
@@ -146,11 +151,18 @@ def _read_toml(config_path: str | os.PathLike[str]) -> dict[str, Any]:
             "dictionary are given as config={...}"
         )
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # not UTF-8, not TOML, or a number of too many digits
         raise ConfigError(f"configuration file {path} is not TOML: {error}") from error
+    return {key: _with_none(value) for key, value in settings.items()}
+
+
+def _with_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_none(item) for key, item in value.items()}
+    return None if value == "none" else value
 
 
 MODEL_CONFIG: dict[str, Any] = asdict(ModelConfig())
@@ -162,6 +174,7 @@ DATA_CONFIG: dict[str, Any] = asdict(DataConfig())
 FEATURE_CONFIG: dict[str, Any] = asdict(FeatureConfig())
 FACTOR_CONFIG: dict[str, Any] = asdict(FactorConfig())
 MONITORING_CONFIG: dict[str, Any] = asdict(MonitoringConfig())
+BACKTEST_CONFIG: dict[str, Any] = asdict(BacktestConfig())
 
 
 def _published() -> dict[str, dict[str, Any]]:

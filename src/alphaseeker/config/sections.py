@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alphaseeker.config.checks import (
     BOOL,
     FRACTION,
     NOT_NEGATIVE,
+    Check,
     Section,
     all_or_list,
     key,
+    list_of,
     number,
     one_of,
+    path_or_none,
+    tables,
 )
 
 __all__ = [
+    "BacktestConfig",
     "DataConfig",
     "FactorConfig",
     "FeatureConfig",
@@ -54,6 +60,15 @@ class ModelConfig(Section):
     SEARCH_TRIALS: int = key(100, number(1, 10_000, integer=True))
 
 
+# What may differ from one symbol to the next; the keys that are left out are the account's.
+_SYMBOL_RULES: dict[str, Check] = {
+    "LOT_SIZE": NOT_NEGATIVE,
+    "MIN_NOTIONAL": NOT_NEGATIVE,
+    "TRANSACTION_COST_PCT": number(0.0, 0.1),
+    "MAKER_COST_PCT": number(-0.01, 0.1),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RiskConfig(Section):
     """Costs, exits, sizing and limits. Shares of the price or of the equity, not per cent."""
@@ -74,6 +89,26 @@ class RiskConfig(Section):
     VOLATILITY_MULTIPLIER: float = key(2.0, number(1e-3, 100.0))
     VOLATILITY_HALF_LIFE_S: float = key(60.0, number(1.0, 86_400.0))
     MAX_STOP_LOSS_PCT: float = key(0.02, number(1e-6, 1.0))
+    TRAILING_STOP_PCT: float | None = key(None, number(1e-6, 1.0, words=(None,)))
+    MAX_HOLDING_S: float | None = key(None, number(1e-3, 1e9, words=(None,)))
+    MAX_EXPOSURE: float | None = key(None, number(0.0, 1_000.0, words=(None,)))
+    MAX_NOTIONAL: float | None = key(None, number(0.0, words=(None,)))
+    KELLY_FRACTION: float | None = key(0.2, number(1e-6, 1.0, words=(None,)))
+    VOLATILITY_TARGET: float | None = key(None, number(1e-6, 1_000.0, words=(None,)))
+    MAX_CONSECUTIVE_LOSSES: int | None = key(5, number(1, 10**6, integer=True, words=(None,)))
+    COOLDOWN_S: float = key(900.0, number(0.0, 1e9))
+    MAX_ORDERS_PER_MINUTE: int | None = key(60, number(1, 10**9, integer=True, words=(None,)))
+    MAX_SPREAD_PCT: float = key(0.005, number(0.0, 2.0))
+    MAX_QUOTE_AGE_S: float = key(30.0, number(0.0, 1e9))
+    PENDING_ENTRY_S: float = key(60.0, number(0.0, 1e9))
+    BLOCK_ON_DRIFT: bool = key(False, BOOL)
+    VAR_METHOD: str = key("historical", one_of("historical", "cornish_fisher"))
+    FUNDING_RATE: float = key(0.0, number(-1.0, 1.0))
+    FUNDING_INTERVAL_S: float = key(28_800.0, number(1.0, 1e9))
+    SYMBOL_RULES: Mapping[str, Any] = key({}, tables(_SYMBOL_RULES))
+    JOURNAL_PATH: str | None = key(None, path_or_none)
+    JOURNAL_FSYNC: str = key("actions", one_of("actions", "always", "never"))
+    JOURNAL_REQUIRED: bool = key(False, BOOL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +183,8 @@ class FeatureConfig(Section):
 class FactorConfig(Section):
     """Factor evaluation."""
 
-    FORWARD_S: float = key(60, number(1e-3, 86_400.0))
+    FORWARD_S: float = key(60, number(1e-3, 31 * 86_400.0))
+    HORIZONS_S: Sequence[float] = key((10.0, 60.0, 300.0), list_of(number(1e-3, 31 * 86_400.0)))
     QUANTILES: int = key(5, number(2, 100, integer=True))
     BLOCKS: int = key(40, number(2, 10_000, integer=True))
     ALPHA: float = key(0.05, number(1e-9, 0.5))
@@ -156,7 +192,7 @@ class FactorConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringConfig(Section):
-    """When ``health_check`` warns and ``needs_retraining`` says yes."""
+    """When ``health_check`` warns, ``on_alert`` is called and ``needs_retraining`` says yes."""
 
     MAX_MODEL_AGE_DAYS: float = key(30.0, number(1e-6))
     MAX_HELD_SHARE: float = key(0.05, FRACTION)
@@ -164,3 +200,14 @@ class MonitoringConfig(Section):
     MAX_HIT_RATE_GAP: float = key(0.1, FRACTION)
     MIN_RESOLVED: int = key(200, number(1, 10**9, integer=True))
     MAX_MODEL_DRAWDOWN: float = key(0.05, FRACTION)
+    MIN_ROLLING_IC: float = key(0.0, number(-1.0, 1.0))
+    MAX_IC_GAP: float = key(0.05, number(0.0, 2.0))
+    ALERT_EVERY_S: float | None = key(60.0, number(0.0, words=(None,)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestConfig(Section):
+    """Replaying recorded ticks on an account of its own."""
+
+    LATENCY_MS: float = key(100.0, number(0.0, 3_600_000.0))
+    INITIAL_EQUITY: float = key(10_000.0, number(1e-6))

@@ -1,16 +1,20 @@
-"""Blocks of time, and a factor ranked once in each of them."""
+"""Blocks of time, and the returns ranked once in each of them, for all factors."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
-from alphaseeker.factors.ranks import ranks_in_order, sort_order
+from alphaseeker._jit import kernel, part
+from alphaseeker.factors.ranks import sort_order
 
-__all__ = ["MIN_BLOCK_ROWS", "block_ics", "block_orders", "cut_blocks"]
+__all__ = [
+    "MIN_BLOCK_ROWS",
+    "block_orders",
+    "cut_blocks",
+    "rank_in_order",
+    "return_ranks",
+]
 
 MIN_BLOCK_ROWS = 10  # a rank correlation of fewer pairs says nothing
 
@@ -75,7 +79,7 @@ def cut_blocks(
 @kernel
 def block_orders(
     returns: npt.NDArray[np.float64], blocks: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[np.int32]:
     """Sort the returns of every block once, for all factors.
 
     Parameters
@@ -88,10 +92,10 @@ def block_orders(
     Returns
     -------
     numpy.ndarray
-        Shape (n,), int64: at ``blocks[b, 0]`` and on, the rows of block b whose return is
+        Shape (n,), int32: at ``blocks[b, 0]`` and on, the rows of block b whose return is
         finite, by rising return; -1 at what is left.
     """
-    orders = np.full(len(returns), -1, np.int64)
+    orders = np.full(len(returns), -1, np.int32)
     for block in range(len(blocks)):
         start, stop = blocks[block]
         rows = np.empty(stop - start, np.int64)
@@ -106,95 +110,58 @@ def block_orders(
 
 
 @kernel
-def block_ics(
-    factor: npt.NDArray[np.float64],
+def return_ranks(
     returns: npt.NDArray[np.float64],
     blocks: npt.NDArray[np.int64],
-    orders: npt.NDArray[np.int64],
-    quantiles: int,
-    ics: npt.NDArray[np.float64],
-    edges: npt.NDArray[np.float64],
-    products: npt.NDArray[np.float64],
-) -> int:
-    """Rank a factor once in every block: its ICs, its outer quantile edges, the rows' shares.
-
-    Rows whose factor or return is not finite are left out. A block with fewer than
-    ``MIN_BLOCK_ROWS`` pairs has no edges and no IC; one in which either side is constant has
-    no IC.
+    orders: npt.NDArray[np.int32],
+    ranks: npt.NDArray[np.float32],
+    squares: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Rank the returns of every block once, for all factors that are finite where they are.
 
     Parameters
     ----------
-    factor
-        Shape (n,), float64.
     returns, blocks, orders
         As in and from `block_orders`.
-    quantiles
-        Number of quantiles, at least 2.
-    ics
-        Output, shape (b,), float64: Spearman's correlation in each block, NaN where it has none.
-    edges
-        Output, shape (b, 2), float64: the largest value of the lowest quantile and the smallest
-        of the highest one; NaN where the block has none.
-    products
-        Output, shape (n,), float64: for each row of a block with an IC the product of its
-        standardised ranks, whose mean over the block is the IC; NaN elsewhere.
-
-    Returns
-    -------
-    int
-        Number of rows in blocks that have an IC.
+    ranks
+        Output, shape (n,), float32: average ranks less the mean rank of the block (exact up to 16
+        million rows a block); NaN where the return is not finite, and outside the blocks.
+    squares
+        Output, shape (b,): sum of the squares of a block's ranks.
+    counts
+        Output, shape (b,): finite returns of a block.
     """
-    ics[:] = np.nan
-    edges[:] = np.nan
-    products[:] = np.nan
-    used = 0
+    ranks[:] = np.nan
     for block in range(len(blocks)):
         start, stop = blocks[block]
-        place = np.full(stop - start, -1, np.int64)
-        values = np.empty(stop - start)
         count = 0
-        for row in range(start, stop):
-            if np.isfinite(factor[row]) and np.isfinite(returns[row]):
-                place[row - start] = count
-                values[count] = factor[row]
-                count += 1
-        if count < MIN_BLOCK_ROWS:
-            continue
-        values = values[:count]
-        order = sort_order(values)
-        share = (count + quantiles - 1) // quantiles
-        edges[block, 0] = values[order[share - 1]]
-        edges[block, 1] = values[order[count - share]]
-        ranks = ranks_in_order(values, order)
-        # The returns are sorted already: leaving out rows keeps the rest in order.
-        outcomes = np.empty(count)
-        outcome_order = np.empty(count, np.int64)
-        taken = 0
-        for slot in range(start, stop):
-            row = orders[slot]
-            if row >= 0 and place[row - start] >= 0:
-                outcome_order[taken] = place[row - start]
-                outcomes[place[row - start]] = returns[row]
-                taken += 1
-        outcome_ranks = ranks_in_order(outcomes, outcome_order)
-        middle = 0.5 * (count + 1)
-        square = 0.0
-        outcome_square = 0.0
-        cross = 0.0
-        for item in range(count):
-            left = ranks[item] - middle
-            right = outcome_ranks[item] - middle
-            square += left * left
-            outcome_square += right * right
-            cross += left * right
-        if not (square > 0.0 and outcome_square > 0.0):
-            continue
-        scale = 1.0 / (math.sqrt(square) * math.sqrt(outcome_square))
-        ics[block] = cross * scale
-        used += count
-        for row in range(start, stop):
-            item = place[row - start]
-            if item >= 0:
-                product = (ranks[item] - middle) * (outcome_ranks[item] - middle)
-                products[row] = product * scale * count
-    return used
+        while start + count < stop and orders[start + count] >= 0:
+            count += 1
+        counts[block] = count
+        squares[block] = rank_in_order(
+            returns, orders[start : start + count], ranks, 0.5 * (count + 1)
+        )
+
+
+@part
+def rank_in_order(
+    returns: npt.NDArray[np.float64],
+    order: npt.NDArray[np.int32],
+    ranks: npt.NDArray[np.float32],
+    middle: float,
+) -> float:
+    """Write the centred average ranks of the rows in ``order``; return the sum of squares."""
+    square = 0.0
+    first = 0
+    while first < len(order):
+        value = returns[order[first]]
+        last = first
+        while last + 1 < len(order) and returns[order[last + 1]] == value:
+            last += 1
+        rank = 0.5 * (first + last) + 1.0 - middle
+        for slot in range(first, last + 1):
+            ranks[order[slot]] = rank
+        square += rank * rank * (last - first + 1)
+        first = last + 1
+    return square

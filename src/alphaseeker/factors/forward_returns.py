@@ -21,7 +21,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 
 __all__ = [
     "SAMPLES_PER_HORIZON",
@@ -29,12 +29,17 @@ __all__ = [
     "grid_interval",
     "label_end",
     "prevailing_row",
+    "returns_ahead",
+    "rows_ahead",
+    "segment_bounds",
     "unresolve_unseen",
 ]
 
 _REGULAR = 0.25  # how far from the median, as a share of it, an interval of a grid may lie
 _REGULAR_SHARE = 0.5  # of the intervals; of random events hardly a fifth lie so near
 SAMPLES_PER_HORIZON = 4  # from here on a grid is as good as a stream of events
+_LONG = 1 << 18  # rows; more are gone through in pieces, in no memory of their own
+_DIGIT = 1 << 16
 
 
 @kernel
@@ -98,13 +103,37 @@ def grid_interval(timestamp: npt.NDArray[np.int64]) -> float:
     """
     if len(timestamp) < 2:
         return 0.0
-    intervals = np.diff(timestamp)
-    median = float(np.median(intervals))
+    count = len(timestamp) - 1
+    if count <= _LONG:
+        median = float(np.median(np.diff(timestamp)))
+    else:
+        lower = _interval_at(timestamp, (count - 1) // 2)
+        median = 0.5 * (lower + (lower if count % 2 else _interval_at(timestamp, count // 2)))
     near = 0
-    for interval in intervals:
-        if abs(interval - median) <= _REGULAR * median:
+    for row in range(count):
+        if abs(timestamp[row + 1] - timestamp[row] - median) <= _REGULAR * median:
             near += 1
-    return median if near >= _REGULAR_SHARE * len(intervals) else 0.0
+    return median if near >= _REGULAR_SHARE * count else 0.0
+
+
+@part
+def _interval_at(timestamp: npt.NDArray[np.int64], place: int) -> float:
+    """Return the interval that stands at ``place`` in order: one digit after another, counted."""
+    found = np.int64(0)
+    counts = np.empty(_DIGIT, np.int64)
+    for digit in range(3, -1, -1):
+        shift = np.int64(16 * digit)
+        counts[:] = 0
+        for row in range(len(timestamp) - 1):
+            interval = timestamp[row + 1] - timestamp[row]
+            if digit == 3 or (interval >> (shift + 16)) == (found >> (shift + 16)):
+                counts[(interval >> shift) & (_DIGIT - 1)] += 1
+        value = 0
+        while place >= counts[value]:
+            place -= counts[value]
+            value += 1
+        found |= np.int64(value) << shift
+    return float(found)
 
 
 @kernel
@@ -143,6 +172,29 @@ def unresolve_unseen(
         first = stop
 
 
+@part
+def _last_within(
+    timestamp: npt.NDArray[np.int64], segment: npt.NDArray[np.int64], horizon_ns: int
+) -> npt.NDArray[np.int64]:
+    """Return the last row at or before each row's horizon; -1 where the segment ends before."""
+    rows = len(timestamp)
+    found = np.full(rows, -1, np.int64)
+    ahead = 0
+    for row in range(rows):
+        ahead = max(ahead, row)
+        moment = timestamp[row] + horizon_ns
+        while (
+            ahead + 1 < rows
+            and segment[ahead + 1] == segment[row]
+            and timestamp[ahead + 1] <= moment
+        ):
+            ahead += 1
+        goes_on = ahead + 1 < rows and segment[ahead + 1] == segment[row]
+        if goes_on or timestamp[ahead] == moment:
+            found[row] = ahead
+    return found
+
+
 @kernel
 def prevailing_row(
     timestamp: npt.NDArray[np.int64], segment: npt.NDArray[np.int64], horizon_ns: int
@@ -164,21 +216,7 @@ def prevailing_row(
         Shape (n,), int64; -1 where the segment ends before the horizon has passed, and where a
         grid has no sample within it.
     """
-    rows = len(timestamp)
-    found = np.full(rows, -1, np.int64)
-    ahead = 0
-    for row in range(rows):
-        ahead = max(ahead, row)
-        moment = timestamp[row] + horizon_ns
-        while (
-            ahead + 1 < rows
-            and segment[ahead + 1] == segment[row]
-            and timestamp[ahead + 1] <= moment
-        ):
-            ahead += 1
-        goes_on = ahead + 1 < rows and segment[ahead + 1] == segment[row]
-        if goes_on or timestamp[ahead] == moment:
-            found[row] = ahead
+    found = _last_within(timestamp, segment, horizon_ns)
     unresolve_unseen(timestamp, segment, horizon_ns, found)
     return found
 
@@ -212,3 +250,79 @@ def forward_return(
         if end[row] >= 0 and price[row] > 0.0 and price[end[row]] > 0.0:
             result[row] = math.log(price[end[row]] / price[row])
     return result
+
+
+@kernel
+def returns_ahead(
+    timestamp: npt.NDArray[np.int64],
+    price: npt.NDArray[np.float64],
+    segment: npt.NDArray[np.int64],
+    half_spread: npt.NDArray[np.float64],
+    horizon_ns: int,
+    bounds: npt.NDArray[np.int64],
+    coarse: npt.NDArray[np.bool_],
+    returns: npt.NDArray[np.float64],
+    round_trip: npt.NDArray[np.float64],
+) -> None:
+    """Write `forward_return` of the first rows of a piece, whose segments are known as a whole.
+
+    Parameters
+    ----------
+    timestamp, price, segment, horizon_ns
+        As in `forward_return`, up to the row after the last horizon of the rows asked for.
+    half_spread
+        Of the same shape: half the quoted spread as a share of the price.
+    bounds, coarse
+        Shapes (s + 1,) and (s,): first row of each segment, counted from this piece's first, and
+        whether it is a grid of less than ``SAMPLES_PER_HORIZON`` samples within the horizon.
+    returns
+        Shape (n,), written: of the first n rows.
+    round_trip
+        Shape (n,) or (0,), written: half the spread of the row and of the one that prevails at
+        its horizon, NaN where that is unresolved.
+    """
+    found = _last_within(timestamp, segment, horizon_ns)
+    part_of = 0
+    for row in range(len(returns)):
+        while part_of + 1 < len(coarse) and bounds[part_of + 1] <= row:
+            part_of += 1
+        last = found[row]
+        if last == row and coarse[part_of]:
+            last = -1
+        returns[row] = math.nan
+        if last >= 0 and price[row] > 0.0 and price[last] > 0.0:
+            returns[row] = math.log(price[last] / price[row])
+        if len(round_trip) > 0:
+            round_trip[row] = half_spread[row] + half_spread[last] if last >= 0 else math.nan
+
+
+@kernel
+def rows_ahead(
+    timestamp: npt.NDArray[np.int64], segment: npt.NDArray[np.int64], horizon_ns: int
+) -> tuple[int, int]:
+    """Return how many rows `label_end` lies ahead of all rows that have one, and their number."""
+    rows = len(timestamp)
+    total = 0
+    count = 0
+    ahead = 0
+    for row in range(rows):
+        ahead = max(ahead, row)
+        while (
+            ahead < rows
+            and segment[ahead] == segment[row]
+            and timestamp[ahead] - timestamp[row] < horizon_ns
+        ):
+            ahead += 1
+        if ahead < rows and segment[ahead] == segment[row]:
+            total += ahead - row
+            count += 1
+    return total, count
+
+
+def segment_bounds(segment: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the first row of each segment, and the number of rows behind them."""
+    bounds = [np.zeros(1, np.int64)]
+    for first in range(1, len(segment), _LONG):
+        own = segment[first - 1 : first + _LONG]  # and the row before, which they follow
+        bounds.append(first + np.flatnonzero(own[1:] != own[:-1]))
+    return np.concatenate([*bounds, np.full(1, len(segment), np.int64)])

@@ -1,4 +1,4 @@
-"""What trading a factor's outer quantiles would have given: positions, periods, spread, ratios.
+"""What trading a factor's outer quantiles would have given: positions, periods, ratios.
 
 A position is decided with the quantile edges of the block *before*: nothing that the bot would
 not have known then; so is the side (``direction``). This matters beyond realism. Ranked within its
@@ -14,230 +14,200 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker._jit import kernel
+from alphaseeker._jit import kernel, part
 from alphaseeker.errors import DataError
 
 __all__ = [
     "MAX_RATIO",
-    "block_gains",
+    "PLACES",
+    "SUMS",
     "calmar",
+    "close_portfolio",
     "max_drawdown",
-    "portfolio_periods",
-    "quantile_costs",
-    "quantile_positions",
-    "quantile_spread",
+    "portfolio_ratios",
     "sharpe",
     "sortino",
+    "walk_portfolio",
 ]
 
 MAX_RATIO = 1e6  # ratios are reported as at most this: what never lost has no finite one
 _MAX_LOG_GROWTH = 700.0  # exp() of more overflows
+_TOTAL_LOSS = -1.0 + np.finfo(np.float64).eps
+
+# What is carried on of a portfolio: position; gain, trade and cost of the latest period; means and
+# sums of squared deviations of the gains, and of those less cost; squares of the losses; wealth,
+# its peak and deepest fall in logarithms; whether all was lost; what was traded.
+SUMS = 14
+# Next row; when the segment's first period begins; segment; whether one was met (1) and begun (2);
+# nanoseconds held in all and by the latest period; whether there is one; periods.
+PLACES = 8
 
 
 @kernel
-def quantile_positions(
-    factor: npt.NDArray[np.float64],
+def walk_portfolio(
+    factor: npt.NDArray[np.float32],
     blocks: npt.NDArray[np.int64],
     edges: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Return each row's position: +1 in the highest quantile, -1 in the lowest, 0 between.
+    directions: npt.NDArray[np.float64],
+    price: npt.NDArray[np.float64],
+    half_spread: npt.NDArray[np.float64],
+    fee: float,
+    end: npt.NDArray[np.int64],
+    timestamp: npt.NDArray[np.int64],
+    segment: npt.NDArray[np.int64],
+    delays: npt.NDArray[np.int64],
+    sums: npt.NDArray[np.float64],
+    places: npt.NDArray[np.int64],
+) -> None:
+    """Hold a factor's outer quantiles from row to row, one horizon after another.
+
+    Periods do not overlap. A period is credited with the whole move from its row to the row at
+    which it ends. The next one begins at that very row if it can, and then only the change of the
+    position is traded; otherwise the position is closed there, and opened anew later on. A closing
+    is counted to the period that it ends; every segment begins and ends flat.
 
     Parameters
     ----------
     factor
-        Shape (n,), float64.
+        Shape (n,), float32. The position of a row is +1 in the highest quantile, -1 in the lowest
+        and 0 between (and on both edges, where most values are equal), times the direction; rows
+        that are not finite, and those outside the blocks, are passed over.
     blocks, edges
-        Shapes (b, 2), int64 and float64, as from ``cut_blocks`` and ``block_ics``. The edges
-        used in a block are those of the last block before it that has any.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n,), float64; NaN where the factor is not finite, before the first edges, and
-        outside the blocks. A value that stands on both edges (most values are equal) gives 0.
-    """
-    position = np.full(len(factor), np.nan)
-    low = math.nan
-    high = math.nan
-    for block in range(len(blocks)):
-        if not math.isnan(low):
-            for row in range(blocks[block, 0], blocks[block, 1]):
-                if np.isfinite(factor[row]):
-                    top = 1.0 if factor[row] >= high else 0.0
-                    bottom = 1.0 if factor[row] <= low else 0.0
-                    position[row] = top - bottom
-        if not math.isnan(edges[block, 0]):
-            low = edges[block, 0]
-            high = edges[block, 1]
-    return position
-
-
-@kernel
-def _outer_means(
-    position: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the mean of ``values`` over the lowest quantile and over the highest."""
-    total = np.zeros(3)
-    count = np.zeros(3)
-    for row in range(len(position)):
-        if np.isfinite(position[row]) and np.isfinite(values[row]):
-            side = int(position[row]) + 1
-            total[side] += values[row]
-            count[side] += 1.0
-    low = 0 if count[0] > 0.0 else 1
-    high = 2 if count[2] > 0.0 else 1
-    if low == high or count[low] == 0.0 or count[high] == 0.0:
-        return math.nan, math.nan
-    return total[low] / count[low], total[high] / count[high]
-
-
-@kernel
-def quantile_spread(position: npt.NDArray[np.float64], returns: npt.NDArray[np.float64]) -> float:
-    """Return the mean forward return of the highest quantile minus that of the lowest.
-
-    Parameters
-    ----------
-    position
-        Shape (n,), float64: +1 highest, -1 lowest, 0 between, NaN unknown.
-    returns
-        Shape (n,), float64; NaN where unresolved.
-
-    Returns
-    -------
-    float
-        In the unit of ``returns``. Where one of the two quantiles is empty (a factor that is
-        mostly one value), the rows between stand in for it; NaN where that is empty too.
-    """
-    low, high = _outer_means(position, returns)
-    return high - low
-
-
-@kernel
-def quantile_costs(position: npt.NDArray[np.float64], costs: npt.NDArray[np.float64]) -> float:
-    """Return what the two trades of `quantile_spread` cost: the mean of one side plus the other's.
-
-    Parameters
-    ----------
-    position
-        As in `quantile_spread`.
-    costs
-        Shape (n,), float64: cost of going in at a row and out again; NaN where unresolved.
-    """
-    low, high = _outer_means(position, costs)
-    return low + high
-
-
-@kernel
-def block_gains(
-    position: npt.NDArray[np.float64],
-    returns: npt.NDArray[np.float64],
-    blocks: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
-    """Return the mean over each block's rows of position times forward return.
-
-    Parameters
-    ----------
-    position, returns
-        Shape (n,), float64; rows where either is not finite are left out.
-    blocks
-        Shape (b, 2), int64.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (b,), float64, in the unit of ``returns``; NaN where a block has no such row.
-    """
-    gains = np.full(len(blocks), np.nan)
-    for block in range(len(blocks)):
-        total = 0.0
-        count = 0
-        for row in range(blocks[block, 0], blocks[block, 1]):
-            if np.isfinite(position[row]) and np.isfinite(returns[row]):
-                total += position[row] * returns[row]
-                count += 1
-        if count > 0:
-            gains[block] = total / count
-    return gains
-
-
-@kernel
-def portfolio_periods(
-    position: npt.NDArray[np.float64],
-    price: npt.NDArray[np.float64],
-    cost: npt.NDArray[np.float64],
-    end: npt.NDArray[np.int64],
-    timestamp: npt.NDArray[np.int64],
-    segment: npt.NDArray[np.int64],
-    delay_ns: int,
-) -> tuple[
-    npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]
-]:
-    """Hold the position from row to row, one horizon after another: periods that do not overlap.
-
-    A period is credited with the whole move from its row to the row at which it ends. The next one
-    begins at that very row if it can, and then only the change of the position is traded;
-    otherwise the position is closed there, and opened anew later on.
-
-    Parameters
-    ----------
-    position
-        Shape (n,), float64: what is held from a row until its end; a row without is passed over.
-    price
-        Shape (n,), float64: the mid, in price units; rows where it is not above zero are passed
-        over.
-    cost
-        Shape (n,), float64: cost of trading a whole position at each row, a share of the price.
+        Shapes (b, 2): rows, and the outer quantile edges that each block is cut by: those of a
+        block before it, NaN where there is none yet.
+    directions
+        Shape (b,): 1.0 long the highest quantile, -1.0 long the lowest, NaN nothing.
+    price, half_spread
+        Shape (m,), m >= n: the mid, in price units (rows where it is not above zero are passed
+        over), and half the quoted spread as a share of it.
+    fee
+        Of trading a whole position, a share of the price; half the spread comes on top.
     end, timestamp, segment
-        Shape (n,), int64, as in and from ``label_end``.
-    delay_ns
-        Nanoseconds by which the first period of each segment is put off, at least 0.
+        Shape (m,), int64, as in and from ``label_end``.
+    delays
+        Shape (s,), int64, nanoseconds by which the first period of each segment is put off: one
+        portfolio each.
+    sums, places
+        Shapes (s, ``SUMS``) and (s, ``PLACES``), carried on over pieces: zero before the first.
+    """
+    rows = len(factor)
+    for start in range(len(delays)):
+        own = sums[start]
+        at = places[start]
+        row = at[0]
+        block = 0
+        while row < rows:
+            if at[3] == 0 or segment[row] != at[2]:
+                at[2] = segment[row]
+                at[3] = 1
+            while block < len(blocks) and blocks[block, 1] <= row:
+                block += 1
+            position = math.nan
+            if block < len(blocks) and blocks[block, 0] <= row and np.isfinite(factor[row]):
+                top = 1.0 if factor[row] >= edges[block, 1] else 0.0
+                bottom = 1.0 if factor[row] <= edges[block, 0] else 0.0
+                # Edges that are not known leave it unknown.
+                position = directions[block] * (top - bottom) + 0.0 * edges[block, 0]
+            last = end[row]
+            usable = last >= 0 and position == position and price[row] > 0.0 and price[last] > 0.0
+            if usable and at[3] != 2:
+                at[1] = timestamp[row] + delays[start]
+                at[3] = 2
+            if not usable or timestamp[row] < at[1]:
+                if own[0] != 0.0:
+                    own[2] += abs(own[0])
+                    own[3] += abs(own[0]) * (fee + half_spread[row])
+                    own[0] = 0.0
+                row += 1
+                continue
+            _add_period(own, at)
+            own[1] = position * (price[last] / price[row] - 1.0)
+            own[2] = abs(position - own[0])
+            own[3] = own[2] * (fee + half_spread[row])
+            at[5] = timestamp[last] - timestamp[row]
+            at[6] = 1
+            own[0] = position
+            row = last
+        at[0] = row - rows
+
+
+@part
+def _add_period(own: npt.NDArray[np.float64], at: npt.NDArray[np.int64]) -> None:
+    """Count the latest period, which nothing is added to any more."""
+    if at[6] == 0:
+        return
+    at[6] = 0
+    at[4] += at[5]
+    at[7] += 1
+    gain = own[1]
+    net = gain - own[3]
+    step = gain - own[4]
+    own[4] += step / at[7]
+    own[5] += step * (gain - own[4])
+    step = net - own[6]
+    own[6] += step / at[7]
+    own[7] += step * (net - own[6])
+    below = min(gain, 0.0)
+    own[8] += below * below
+    # In logarithms, which neither overflow nor underflow; a loss of everything is a rounding less.
+    growth = math.log1p(max(gain, _TOTAL_LOSS))
+    own[9] += growth
+    own[10] = max(own[10], own[9])
+    own[11] = min(own[11], own[9] - own[10])
+    if gain <= -1.0:
+        own[12] = 1.0
+    own[13] += own[2]
+
+
+@kernel
+def close_portfolio(sums: npt.NDArray[np.float64], places: npt.NDArray[np.int64]) -> None:
+    """Count the last period of each portfolio."""
+    for start in range(len(sums)):
+        _add_period(sums[start], places[start])
+
+
+def portfolio_ratios(
+    sums: npt.NDArray[np.float64], places: npt.NDArray[np.int64], year_ns: int
+) -> tuple[float, float, float, float, float, float] | None:
+    """Return the figures of one portfolio, a year; None with fewer than two periods.
+
+    Parameters
+    ----------
+    sums, places
+        Shapes (``SUMS``,) and (``PLACES``,), as `close_portfolio` left them.
+    year_ns
+        Nanoseconds of a year.
 
     Returns
     -------
-    gains
-        Shape (p,), float64: simple return of each period, before cost.
-    trades
-        Shape (p,), float64: absolute change of the position that the period brought. A closing is
-        counted to the period that it ends; every segment begins and ends flat.
-    costs
-        Shape (p,), float64: what those changes cost, a share of the price.
-    held_ns
-        Shape (p,), int64: nanoseconds that each period lasted.
+    tuple of float
+        `sharpe`, `sharpe` of the gains less what was paid, `sortino`, `calmar`, `max_drawdown`
+        and the mean absolute change of the position a period.
     """
-    rows = len(position)
-    gains = np.empty(rows)
-    trades = np.empty(rows)
-    costs = np.empty(rows)
-    held_ns = np.empty(rows, np.int64)
-    count = 0
-    start_ns = 0
-    started = -1  # first row of the segment that the delay was counted for
-    segment_first = 0
-    held = 0.0  # carried into this row by the period that ends here
-    row = 0
-    while row < rows:
-        if segment[row] != segment[segment_first]:
-            segment_first = row
-        last = end[row]
-        usable = last >= 0 and np.isfinite(position[row]) and price[row] > 0.0 and price[last] > 0.0
-        if usable and started != segment_first:
-            start_ns = timestamp[row] + delay_ns
-            started = segment_first
-        if not usable or timestamp[row] < start_ns:
-            if held != 0.0:
-                trades[count - 1] += abs(held)
-                costs[count - 1] += abs(held) * cost[row]
-                held = 0.0
-            row += 1
-            continue
-        gains[count] = position[row] * (price[last] / price[row] - 1.0)
-        trades[count] = abs(position[row] - held)
-        costs[count] = trades[count] * cost[row]
-        held_ns[count] = timestamp[last] - timestamp[row]
-        held = position[row]
-        count += 1
-        row = last
-    return gains[:count], trades[:count], costs[:count], held_ns[:count]
+    count = int(places[7])
+    if count < 2:
+        return None
+    a_year = year_ns * count / float(places[4])
+    scale = math.sqrt(a_year)
+    gross, net = (
+        _ratio(float(sums[mean]) * scale, math.sqrt(float(sums[square]) / (count - 1)))
+        for mean, square in ((4, 5), (6, 7))
+    )
+    fall = math.expm1(float(sums[11]))
+    annual = -1.0 if sums[12] else _annual(float(sums[9]) / count, a_year)
+    return (
+        gross,
+        net,
+        _ratio(float(sums[4]) * scale, math.sqrt(float(sums[8]) / count)),
+        max(-MAX_RATIO, min(MAX_RATIO, _ratio(annual, -fall))),
+        fall,
+        float(sums[13]) / count,
+    )
+
+
+def _annual(growth: float, periods_per_year: float) -> float:
+    """Return what a mean logarithmic growth a period makes of 1 in a year, less that 1."""
+    return math.expm1(min(growth * periods_per_year, _MAX_LOG_GROWTH))
 
 
 def _checked(returns: npt.ArrayLike, periods_per_year: float) -> npt.NDArray[np.float64]:
@@ -318,7 +288,7 @@ def max_drawdown(returns: npt.ArrayLike) -> float:
     """
     values = _checked(returns, 1.0)
     # In logarithms, which neither overflow nor underflow; a loss of everything is a rounding less.
-    steps = np.log1p(np.maximum(values, -1.0 + np.finfo(np.float64).eps))
+    steps = np.log1p(np.maximum(values, _TOTAL_LOSS))
     wealth = np.concatenate(([0.0], np.cumsum(steps)))
     return math.expm1(float(np.min(wealth - np.maximum.accumulate(wealth))))
 
@@ -334,6 +304,5 @@ def calmar(returns: npt.ArrayLike, periods_per_year: float) -> float:
     if np.min(values) <= -1.0:
         annual = -1.0
     else:
-        growth = float(np.mean(np.log1p(values))) * periods_per_year
-        annual = math.expm1(min(growth, _MAX_LOG_GROWTH))
+        annual = _annual(float(np.mean(np.log1p(values))), periods_per_year)
     return max(-MAX_RATIO, min(MAX_RATIO, _ratio(annual, -max_drawdown(values))))

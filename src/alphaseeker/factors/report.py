@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphaseeker.config import Config
+from alphaseeker.factors.duration import duration
 
 __all__ = ["factor_table"]
 
@@ -37,11 +38,12 @@ def factor_table(
     named = ", ".join(symbol or "(no symbol)" for symbol in symbols[:5])
     if len(symbols) > 5:
         named += f" and {len(symbols) - 5} more"
+    named = f"Factors of {named}" if any(symbols) else "Factors"
     significant = sum(1 for result in results if result["significant"])
     cost_bp = config.risk.TRANSACTION_COST_PCT * 1e4
     width = max([len("factor"), *(len(result["factor_name"]) for result in results)])
     lines = [
-        f"Factors of {named}: {rows} rows, forward return over {config.factor.FORWARD_S:g} s",
+        f"{named}: {rows:,} rows, forward return over {duration(config.factor.FORWARD_S)}",
         f"{significant} of {n_tested} tested factors significant at {config.factor.ALPHA:g} "
         "after Bonferroni's correction and confirmed by trading on the past",
         f"spread: highest minus lowest of {config.factor.QUANTILES} quantiles, in the direction "

@@ -4,7 +4,8 @@ Predictions less than a label span apart share most of their future, and a thous
 tell no more than ten. So one at a time is followed: the next is taken at the first tick after the
 end of the one before. Two chains run side by side, each with one prediction open:
 
-- ``judged``: whatever the model finds most likely, against the probability that it gave.
+- ``judged``: whatever the model finds most likely, against the probability that it gave. Its score
+  (p_buy - p_sell) and the return that followed stay in a ring, for the rolling IC.
 - ``traded``: what the engine acted on (BUY or SELL after MIN_CONFIDENCE and abstention), with the
   net return that ``training.trades`` accounts for: the mid's, less the quoted spread at entry,
   less the transaction cost on both sides.
@@ -25,30 +26,16 @@ from numba import carray
 from alphaseeker._address import pointer
 from alphaseeker._jit import part
 from alphaseeker.features.layout import RECORD
-from alphaseeker.inference.realised import NEVER
+from alphaseeker.inference.realised import NEVER, PAIRS
 from alphaseeker.model.decision import Choice
 
-__all__ = ["follow_step", "label_threshold", "leave_step"]
+__all__ = ["follow_step", "leave_step"]
 
 SELL, HOLD, BUY = int(Choice.SELL), int(Choice.HOLD), int(Choice.BUY)
 OPEN, LOST = -1, -2  # beside the classes
 # A resolved prediction counts a thousandth less with each one after it: what went well for weeks
 # must not hide what goes wrong today.
 KEPT = 1.0 - 1.0 / 1_000
-
-
-@part
-def label_threshold(realised: Any, rec: Any) -> float:
-    """Return the smallest absolute log return that is a direction, for a prediction made now.
-
-    Parameters
-    ----------
-    realised
-        Record of ``REALISED``, set up by the model.
-    rec
-        Record of the features, this tick taken in.
-    """
-    return float(realised.threshold)
 
 
 @part
@@ -79,8 +66,12 @@ def _label(realised: Any, followed: Any, rec: Any, timestamp: int, price: float)
 
 
 @part
-def _count_judged(realised: Any, label: int) -> None:
+def _count_judged(realised: Any, label: int, price: float) -> None:
+    """Count the open prediction, whose label ended at ``price``."""
     judged = realised.judged
+    place = realised.resolved % PAIRS
+    realised.scores[place] = judged.score
+    realised.returns[place] = math.log(price / judged.price)
     hit = 1 if judged.choice == label else 0
     spread = judged.probability * (1.0 - judged.probability)
     realised.resolved += 1
@@ -114,7 +105,8 @@ def _settle(realised: Any, rec: Any, timestamp: int, price: float) -> None:
             if label == LOST:
                 realised.lost += 1
             else:
-                _count_judged(realised, label)
+                touched = within and timestamp <= realised.judged.end
+                _count_judged(realised, label, price if touched else realised.price)
     if realised.traded.open == 1:
         label = _label(realised, realised.traded, rec, timestamp, price)
         if label != OPEN:
@@ -152,6 +144,7 @@ def _open(
     price: float,
     choice: int,
     probability: float,
+    score: float,
 ) -> None:
     quote = rec.quote
     followed.open = 1
@@ -160,9 +153,10 @@ def _open(
     followed.accepted = rec.gate.accepted
     followed.choice = choice
     followed.probability = probability
+    followed.score = score
     followed.price = price
     followed.mid = quote.mid
-    followed.threshold = label_threshold(realised, rec)
+    followed.threshold = realised.threshold
     followed.upper = np.inf
     followed.lower = -np.inf
     if realised.barriers == 1:
@@ -216,18 +210,23 @@ def follow_step(state: Any, timestamp: int) -> None:
     if realised.horizon > 0:
         judging = realised.judged.open == 0
         trading = realised.traded.open == 0 and answer.side != 0
+        score = (
+            answer.probabilities[BUY]
+            - answer.probabilities[SELL]
+            - (state.prior[BUY] - state.prior[SELL])
+        )
         if judging:
             sell, hold, buy = (
-                answer.probabilities[0],
-                answer.probabilities[1],
-                answer.probabilities[2],
+                answer.probabilities[SELL],
+                answer.probabilities[HOLD],
+                answer.probabilities[BUY],
             )
             choice, probability = HOLD, hold
             if buy > hold and buy > sell:
                 choice, probability = BUY, buy
             elif sell > hold and sell > buy:
                 choice, probability = SELL, sell
-            _open(realised, realised.judged, rec, timestamp, price, choice, probability)
+            _open(realised, realised.judged, rec, timestamp, price, choice, probability, score)
         if trading:
             choice = answer.side + HOLD
             _open(
@@ -238,6 +237,7 @@ def follow_step(state: Any, timestamp: int) -> None:
                 price,
                 choice,
                 answer.probabilities[choice],
+                score,
             )
         if judging or trading:
             _watch(realised)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,14 +11,16 @@ from alphaseeker._jit import cache_status
 from alphaseeker.config import Config
 from alphaseeker.errors import ModelError
 from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.inference.alerts import DRIFT_KINDS, Finding, finished
 from alphaseeker.inference.answers import inference_performance
-from alphaseeker.inference.retraining import retraining
+from alphaseeker.inference.drift_findings import MOVED_SHARE
+from alphaseeker.inference.retraining import retraining_steps
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Reason
 from alphaseeker.model.compiler import find_compiler
 
-__all__ = ["drift", "health", "model_info"]
+__all__ = ["drift", "drift_steps", "health", "model_info"]
 
 ORDER = ("OK", "WARNING", "ERROR")
 # Reasons that speak of the feed, not of the model.
@@ -66,31 +68,104 @@ def model_info(model: ServedModel | None) -> dict[str, Any]:
 
 
 def drift(model: ServedModel | None, sessions: Sequence[Session], config: Config) -> dict[str, Any]:
-    """Return what ``retraining`` says, and how much of the feed is held back, with alerts."""
-    judged = retraining(model, sessions, config.monitoring)
-    alerts = list(judged["reasons"]) if model is not None else []
+    """Return what the monitors show, with the limit of each, and the alerts.
+
+    Returns
+    -------
+    dict
+        Plain and finite:
+
+        - ``rolling_ic``: ``value``, ``t``, ``pooled``, ``count``, ``limit`` (MIN_ROLLING_IC),
+          ``expected``, ``expected_pooled``, ``gap``, ``gap_t``, ``gap_limit`` (MAX_IC_GAP),
+          ``needed_count`` (MIN_RESOLVED), ``by_symbol``
+        - ``hit_rate``: ``value``, ``expected``, ``gap``, ``z``, ``count``, ``gap_limit``
+          (MAX_HIT_RATE_GAP), ``needed_count``
+        - ``feature_psi``: what ``feature_drift`` returns, with ``limit`` (MAX_FEATURE_PSI) and
+          ``share_limit``
+        - ``model_age_days``, ``held_share``, ``count`` (ticks judged), and under ``retraining``
+          what ``needs_retraining`` returns
+        - ``alerts`` (sentences), ``active`` (the same as dictionaries), ``drifting`` (one of them
+          is of ``alerts.DRIFT_KINDS``)
+    """
+    return finished(drift_steps(model, sessions, config))[0]
+
+
+def drift_steps(
+    model: ServedModel | None, sessions: Sequence[Session], config: Config
+) -> Generator[None, None, tuple[dict[str, Any], list[Finding]]]:
+    """Do what ``drift`` does step by step; return that and the findings behind its alerts."""
+    limits = config.monitoring
+    judged, found = yield from retraining_steps(model, sessions, limits)
     given = sum(session.statistics.predictions for session in sessions)
     held = sum(session.statistics.reasons[r] for session in sessions for r in FEED_REASONS)
     share = held / given if given else 0.0
-    if share > config.monitoring.MAX_HELD_SHARE:
-        alerts.append(
+    if share > limits.MAX_HELD_SHARE:
+        sentence = (
             f"{100 * share:.1f} % of the ticks were held back for the feed's sake, "
-            f"MAX_HELD_SHARE is {100 * config.monitoring.MAX_HELD_SHARE:g} %: see filter_counts"
+            f"MAX_HELD_SHARE is {100 * limits.MAX_HELD_SHARE:g} %: see filter_counts"
         )
-    return {
+        found.append(
+            Finding(
+                kind="held_share",
+                name="MAX_HELD_SHARE",
+                value=share,
+                limit=limits.MAX_HELD_SHARE,
+                symbol="",
+                sentence=sentence,
+            )
+        )
+    rolling = judged["rolling_ic"]
+    answer = {
         "model_age_days": judged["age_days"],
         "held_share": share,
         "count": given,
-        "alerts": alerts,
+        "rolling_ic": {
+            "value": rolling["ic"],
+            "t": rolling["ic_t"],
+            "pooled": rolling["pooled"],
+            "count": rolling["pairs"],
+            "limit": limits.MIN_ROLLING_IC,
+            "expected": rolling["expected"],
+            "expected_pooled": rolling["expected_pooled"],
+            "gap": rolling["gap"],
+            "gap_t": rolling["gap_t"],
+            "gap_limit": limits.MAX_IC_GAP,
+            "needed_count": limits.MIN_RESOLVED,
+            "by_symbol": rolling["by_symbol"],
+        },
+        "hit_rate": {
+            "value": judged["hit_rate"],
+            "expected": judged["expected_hit_rate"],
+            "gap": judged["hit_rate_gap"],
+            "z": judged["hit_rate_z"],
+            "count": judged["resolved"],
+            "gap_limit": limits.MAX_HIT_RATE_GAP,
+            "needed_count": limits.MIN_RESOLVED,
+        },
+        "feature_psi": {
+            **judged["psi"],
+            "limit": limits.MAX_FEATURE_PSI,
+            "share_limit": MOVED_SHARE,
+        },
+        "alerts": [one.sentence for one in found],
+        "active": [one.as_dict() for one in found],
+        "drifting": any(one.kind in DRIFT_KINDS for one in found),
         "retraining": judged,
     }
+    return answer, found
 
 
 def health(
-    config: Config, model: ServedModel | None, sessions: Sequence[Session], risk_manager: Any
+    config: Config,
+    model: ServedModel | None,
+    sessions: Sequence[Session],
+    risk_manager: Any,
+    drifting: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return ``health_check``'s answer: a status and a sentence for every component."""
-    drifting = drift(model, sessions, config)
+    """Return ``health_check``'s answer: a status and a sentence for every component.
+
+    ``drifting`` is what ``drift`` returned.
+    """
     performance = inference_performance(sessions, target_ms=config.inference.TARGET_LATENCY_MS)
     folder, cache_message = cache_status()
     components = {
@@ -98,10 +173,7 @@ def health(
         "inference": _inference(model, sessions),
         "features": _entry("OK", f"{len(FEATURES)} features in the catalogue"),
         "data": _data(performance, drifting, sessions),
-        "risk": _entry(
-            "OK" if risk_manager.state == "ACTIVE" else "WARNING",
-            f"risk manager is {risk_manager.state}",
-        ),
+        "risk": _risk(risk_manager),
         "compiler": _compiler(model),
         "cache": _entry("OK" if folder is not None else "WARNING", cache_message),
         "latency": _latency(performance["latency_stats"]),
@@ -129,6 +201,18 @@ def _model(model: ServedModel | None, drifting: dict[str, Any]) -> dict[str, str
     if reasons:
         return _entry("WARNING", f"train again: {'; '.join(reasons)}")
     return _entry("OK", f"loaded, served by {name}{passed}")
+
+
+def _risk(risk_manager: Any) -> dict[str, str]:
+    problem = risk_manager.journal_problem
+    if problem is not None:
+        return _entry(
+            "ERROR",
+            f"the risk journal cannot be written ({problem}): entries are denied, exits go on; "
+            "see to its folder and its disk",
+        )
+    status = "OK" if risk_manager.state == "ACTIVE" else "WARNING"
+    return _entry(status, f"risk manager is {risk_manager.state}")
 
 
 def _compiler(model: ServedModel | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from alphaseeker.factors.forward_returns import SAMPLES_PER_HORIZON
 
 __all__ = [
     "NEVER",
+    "PAIRS",
     "REALISED",
     "abandon",
     "clear_realised",
@@ -28,6 +29,7 @@ __all__ = [
 
 NANOSECONDS = 1_000_000_000
 NEVER = np.iinfo(np.int64).max
+PAIRS = 1_024  # resolved predictions whose score and return are kept
 
 FOLLOWED = np.dtype(
     [
@@ -37,6 +39,7 @@ FOLLOWED = np.dtype(
         ("accepted", np.int64),  # the gate's count at the prediction
         ("choice", np.int64),
         ("probability", np.float64),
+        ("score", np.float64),  # p_buy - p_sell, less that of the class prior
         ("price", np.float64),  # that the label is of
         ("mid", np.float64),
         ("threshold", np.float64),  # smallest absolute log return that is a direction
@@ -87,6 +90,9 @@ REALISED = np.dtype(
         ("deepest", np.float64),
         ("judged", FOLLOWED),
         ("traded", FOLLOWED),
+        # the latest judged predictions: prediction k stands at place k % PAIRS
+        ("scores", np.float64, (PAIRS,)),
+        ("returns", np.float64, (PAIRS,)),  # log return of the label's price to the label's end
     ]
 )
 LAYOUT = hashlib.sha256(str(REALISED).encode()).digest()[:16]
@@ -101,6 +107,8 @@ SUMS = (
     "net",
     "peak",
     "deepest",
+    "scores",
+    "returns",
 )
 
 

@@ -1,12 +1,16 @@
 """Whether the model that serves should be trained again: its age, and what live ticks say of it.
 
-Four questions, each with its threshold in ``MONITORING_CONFIG``, each answered with a sentence
+Five questions, each with its threshold in ``MONITORING_CONFIG``, each answered with a sentence
 where the answer is yes:
 
 - Is the model older than MAX_MODEL_AGE_DAYS?
 - Is what it predicts right as often as it says? Of the predictions followed to the end of their
   labels (``inference.following``), at least MIN_RESOLVED, the share that was right must lie within
   MAX_HIT_RATE_GAP of the mean probability. A gap that chance could give is none.
+- Does its score still order the returns (``inference.rolling_ic``)? With at least MIN_RESOLVED
+  predictions, the rolling IC must not lie below MIN_ROLLING_IC, nor by more than MAX_IC_GAP below
+  that of the training's evaluation, by more than chance gives. Of several symbols each is asked,
+  too, where all of them together pass.
 - Do its features look as they did in training? ``model.stability`` with the reference that the
   model file holds (``training.reference``). A feature has moved where its PSI is above
   MAX_FEATURE_PSI and above what windows of that length had in training; the model is in question
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,19 +32,30 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.config import MonitoringConfig
+from alphaseeker.inference.alerts import Finding, finished
+from alphaseeker.inference.drift_findings import (
+    age_findings,
+    drawdown_findings,
+    hit_findings,
+    ic_findings,
+    psi_findings,
+)
+from alphaseeker.inference.rolling_ic import distance, rolling_ic_steps
 from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
 from alphaseeker.model.stability import bin_counts, stability_index
 
-__all__ = ["feature_drift", "hit_rates", "retraining", "traded_returns"]
+__all__ = [
+    "feature_drift",
+    "hit_rates",
+    "retraining",
+    "retraining_steps",
+    "traded_returns",
+]
 
 SECONDS_A_DAY = 86_400.0
-# A feature's PSI passes what one window of training in twenty has by chance, and features move
-# together: with volatility, many do at once.
-MOVED_SHARE = 1 / 3
 MOST_ROWS = 4_096  # of all sessions together, about: more tell no more
 WORST = 5  # features that an answer names
-CERTAIN = 2.576  # standard errors: by chance one gap in a hundred is as wide
 
 
 def retraining(
@@ -61,51 +76,60 @@ def retraining(
     -------
     dict
         Plain and finite: ``needed``, ``reasons`` (sentences), ``age_days``, and what
-        ``hit_rates``, ``traded_returns`` and, under ``psi``, ``feature_drift`` return.
+        ``hit_rates``, ``traded_returns`` and, under ``psi``, ``feature_drift`` return; under
+        ``rolling_ic`` what ``rolling_ic_steps`` returns, with ``expected``, ``expected_pooled``
+        (of the training's evaluation), ``gap`` (to the first of them) and ``gap_t``.
+    """
+    return finished(retraining_steps(model, sessions, config))[0]
+
+
+def retraining_steps(
+    model: ServedModel | None, sessions: Sequence[Session], config: MonitoringConfig
+) -> Generator[None, None, tuple[dict[str, Any], list[Finding]]]:
+    """Do what ``retraining`` does, pausing after each session and each column.
+
+    Returns
+    -------
+    tuple
+        What ``retraining`` returns, and the findings behind ``reasons``.
     """
     own = [] if model is None else [s for s in sessions if s.model.mark == model.mark]
-    records = [session.memory["realised"].copy()[0] for session in own]
+    records = []
+    for session in own:
+        records.append(session.memory["realised"].copy()[0])
+        yield
     age = 0.0 if model is None else _age_days(model)
     hits, trades = hit_rates(records), traded_returns(records)
-    psi = feature_drift(model, own, config)
-    reasons = []
+    yield
+    rolling = yield from rolling_ic_steps([session.symbol for session in own], records)
+    metrics = {} if model is None else model.artifact.metrics
+    rolling["expected"] = float(metrics.get("ic", 0.0))
+    rolling["expected_pooled"] = float(metrics.get("ic_pooled", 0.0))
+    known = rolling["pairs"] > 0
+    rolling["gap"] = rolling["ic"] - rolling["expected"] if known else 0.0
+    rolling["gap_t"] = distance(rolling["ic"], rolling["expected"], rolling["independent"])
+    psi = yield from _feature_drift_steps(model, own, config)
+    yield
+    found = [
+        *age_findings(age, config),
+        *hit_findings(hits, config),
+        *ic_findings(rolling, config),
+        *psi_findings(psi, config),
+        *drawdown_findings(trades, config),
+    ]
+    reasons = [one.sentence for one in found]
     if model is None:
-        reasons.append("no model is loaded: call load_model(path) or train_model(data)")
-    if age > config.MAX_MODEL_AGE_DAYS:
-        reasons.append(
-            f"the model is {age:.0f} days old, MAX_MODEL_AGE_DAYS is "
-            f"{config.MAX_MODEL_AGE_DAYS:g}: train it again"
-        )
-    gap = abs(hits["hit_rate_gap"])
-    known = hits["resolved"] >= config.MIN_RESOLVED and abs(hits["hit_rate_z"]) > CERTAIN
-    if known and gap > config.MAX_HIT_RATE_GAP:
-        reasons.append(
-            f"the model is right in {100 * hits['hit_rate']:.1f} % of its latest predictions and "
-            f"says {100 * hits['expected_hit_rate']:.1f} % ({hits['resolved']} resolved, "
-            f"{abs(hits['hit_rate_z']):.1f} standard errors apart), MAX_HIT_RATE_GAP is "
-            f"{100 * config.MAX_HIT_RATE_GAP:g} %: what it learned no longer holds"
-        )
-    if psi["judged"] and psi["share"] > MOVED_SHARE:
-        worst = ", ".join(f"{item['feature']} {item['psi']:.2f}" for item in psi["worst"][:3])
-        reasons.append(
-            f"{psi['count']} of {psi['features']} features have moved since training (PSI above "
-            f"MAX_FEATURE_PSI, {config.MAX_FEATURE_PSI:g}, and above what was usual in training; "
-            f"worst: {worst}): the market is another one"
-        )
-    if trades["drawdown"] > config.MAX_MODEL_DRAWDOWN:
-        reasons.append(
-            f"acting on the signals would be {100 * trades['drawdown']:.2f} % of the position "
-            f"below its peak after costs ({trades['trades']} trades), MAX_MODEL_DRAWDOWN is "
-            f"{100 * config.MAX_MODEL_DRAWDOWN:g} %"
-        )
-    return {
+        reasons.insert(0, "no model is loaded: call load_model(path) or train_model(data)")
+    result = {
         "needed": bool(reasons),
         "reasons": reasons,
         "age_days": age,
         **hits,
+        "rolling_ic": rolling,
         "psi": psi,
         **trades,
     }
+    return result, found
 
 
 def _age_days(model: ServedModel) -> float:
@@ -180,9 +204,17 @@ def feature_drift(
     -------
     dict
         ``judged``, ``note`` (why not, else empty), ``features``, ``count`` and ``share`` of those
-        that have moved, ``max``, ``worst`` (``feature``, ``psi``, ``usual``; by how far they pass
-        what was usual), and ``rows`` sampled of ``needed_rows``.
+        that have moved, ``max``, ``by_feature`` (``feature``, ``psi``, ``usual``, ``limit``,
+        ``moved``; those that pass what was usual by most come first), ``worst`` (the first five of
+        them), and ``rows`` sampled of ``needed_rows``.
     """
+    return finished(_feature_drift_steps(model, sessions, config))
+
+
+def _feature_drift_steps(
+    model: ServedModel | None, sessions: Sequence[Session], config: MonitoringConfig
+) -> Generator[None, None, dict[str, Any]]:
+    """Do what ``feature_drift`` does, pausing after each column."""
     reference = {} if model is None else model.artifact.training.get("reference") or {}
     names = () if model is None else model.artifact.feature_names
     size = int(reference.get("window_rows", 0))
@@ -196,6 +228,7 @@ def feature_drift(
         "share": 0.0,
         "max": 0.0,
         "worst": [],
+        "by_feature": [],
         "rows": max(held, default=0),
         "needed_rows": size,
     }
@@ -203,16 +236,23 @@ def feature_drift(
         result["note"] = _why_not(reference, size)
         return result
     every = _rows_of_all(full, size)
-    found = []
+    found: list[dict[str, Any]] = []
     for column, name in enumerate(names):
+        yield
         counts = bin_counts(every[:, column], reference["edges"][column])
         shares = np.asarray(reference["shares"][column])
         psi = stability_index(shares, counts, int(reference["rows"]))
-        found.append({"feature": name, "psi": psi, "usual": reference["usual_psi"][column]})
-    moved = [f for f in found if f["psi"] > max(config.MAX_FEATURE_PSI, f["usual"])]
-    found.sort(key=lambda item: item["usual"] - item["psi"])
-    result["count"], result["share"] = len(moved), len(moved) / len(names)
+        usual = reference["usual_psi"][column]
+        limit = max(config.MAX_FEATURE_PSI, usual)
+        found.append(
+            {"feature": name, "psi": psi, "usual": usual, "limit": limit, "moved": psi > limit}
+        )
+    yield
+    found.sort(key=lambda item: float(item["usual"] - item["psi"]))
+    result["count"] = sum(item["moved"] for item in found)
+    result["share"] = result["count"] / len(names)
     result["max"] = max(item["psi"] for item in found)
+    result["by_feature"] = found
     result["worst"] = found[:WORST]
     return result
 

@@ -161,6 +161,9 @@ class GrowingArray:
         self.held = 0
         """Bytes in memory."""
 
+    def __len__(self) -> int:
+        return self._rows
+
     def append(self, piece: npt.NDArray[Any]) -> None:
         """Put a piece behind those before it; all have one dtype and, the first axis apart, shape.
 

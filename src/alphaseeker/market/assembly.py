@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from alphaseeker.errors import DataError
 from alphaseeker.market.depth import DEPTH_COLUMNS
-from alphaseeker.market.layout import Block
+from alphaseeker.market.layout import BROUGHT, Block
 from alphaseeker.market.origin import Origin
 from alphaseeker.market.schema import TICK, TickSeries, session_code
 from alphaseeker.market.session_order import HOW_TO_ORDER, SessionOrder
@@ -120,4 +120,16 @@ def _series(
         for level in range(block.levels):
             for column, name in enumerate(DEPTH_COLUMNS):
                 depth[:, level, column] = block.numbers[f"{name}_{level + 1}"][chosen]
-    return TickSeries(symbol=symbol, ticks=ticks, rows=rows, depth=depth)
+    fields = [field for field in block.numbers if field.startswith(BROUGHT)]
+    brought = np.empty((len(rows), len(fields))) if fields else None
+    for column, field in enumerate(fields):
+        brought[:, column] = block.numbers[field][chosen]  # type: ignore[index]
+    funding = block.numbers.get("funding_rate")
+    return TickSeries(
+        symbol=symbol,
+        ticks=ticks,
+        rows=rows,
+        depth=depth,
+        funding=None if funding is None else funding[chosen],
+        brought=brought,
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,14 @@ _WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*[+-]?\d+\.\d*\s*", re.ASCII)
 
 
-def read_csv_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Iterator[Block]:
+def read_csv_blocks(
+    path: Path,
+    *,
+    price_col: str,
+    chunk_rows: int,
+    columns: Sequence[str] = (),
+    quotes_needed: bool = True,
+) -> Iterator[Block]:
     """Yield a CSV file's rows, converted.
 
     Parameters
@@ -43,6 +50,8 @@ def read_csv_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Iterator[
         The column read as ``close``.
     chunk_rows
         About how many rows to hold at a time; never more than 16 MiB of text.
+    columns, quotes_needed
+        As in ``layout.find_columns``.
 
     Raises
     ------
@@ -58,7 +67,13 @@ def read_csv_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Iterator[
             header, used = _split_header(data, first_line, origin)
             if header is None:
                 continue
-            layout = find_columns(header, price_col=price_col, origin=origin)
+            layout = find_columns(
+                header,
+                price_col=price_col,
+                origin=origin,
+                columns=columns,
+                quotes_needed=quotes_needed,
+            )
             table = _Table(layout, origin)
             line, body = first_line + data.count(b"\n", 0, used), data[used:]
         block = table.convert(body, line)

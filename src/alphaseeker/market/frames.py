@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,14 @@ def _is_polars(source: object) -> bool:
     return hasattr(source, "get_column") and hasattr(source, "to_arrow")
 
 
-def read_frame_blocks(frame: Any, *, price_col: str, chunk_rows: int) -> Iterator[Block]:
+def read_frame_blocks(
+    frame: Any,
+    *,
+    price_col: str,
+    chunk_rows: int,
+    columns: Sequence[str] = (),
+    quotes_needed: bool = True,
+) -> Iterator[Block]:
     """Yield a frame's rows, converted; ``rows`` counts from 1.
 
     A pandas index named ``timestamp`` serves where no column has that name.
@@ -53,22 +60,24 @@ def read_frame_blocks(frame: Any, *, price_col: str, chunk_rows: int) -> Iterato
     )
     if indexed:
         names.append("timestamp")
-    layout = find_columns(names, price_col=price_col, origin=origin)
+    layout = find_columns(
+        names, price_col=price_col, origin=origin, columns=columns, quotes_needed=quotes_needed
+    )
     if len(frame) == 0:
         raise origin.error("the frame has no rows")
     converter = BlockConverter(layout, origin, text_is_missing=False)
     for start in range(0, len(frame), chunk_rows):
         stop = min(start + chunk_rows, len(frame))
-        columns: dict[int, Any] = {}
+        cells: dict[int, Any] = {}
         for position in set(layout.positions.values()):
             name = str(names[position])
             if indexed and position == len(names) - 1:
-                columns[position] = _pandas_column(frame.index[start:stop], name, origin)
+                cells[position] = _pandas_column(frame.index[start:stop], name, origin)
             elif pandas:
-                columns[position] = _pandas_column(frame.iloc[start:stop, position], name, origin)
+                cells[position] = _pandas_column(frame.iloc[start:stop, position], name, origin)
             else:
-                columns[position] = _polars_column(frame[names[position]][start:stop])
-        yield converter.convert(columns, np.arange(start + 1, stop + 1, dtype=np.int64))
+                cells[position] = _polars_column(frame[names[position]][start:stop])
+        yield converter.convert(cells, np.arange(start + 1, stop + 1, dtype=np.int64))
     converter.finish()
 
 

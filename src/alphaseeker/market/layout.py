@@ -15,9 +15,12 @@ from alphaseeker.market.depth import DEPTH_COLUMNS, MAX_LEVELS
 from alphaseeker.market.origin import Origin
 from alphaseeker.market.schema import REQUIRED_COLUMNS
 
-__all__ = ["Block", "Layout", "find_columns", "normalize_name"]
+__all__ = ["BROUGHT", "Block", "Layout", "find_columns", "normalize_name"]
 
-_OPTIONAL_NUMBERS = ("buy_volume", "sell_volume")
+# Stands before the name of a column that the user brings, which may be that of a field, too.
+BROUGHT = "column "
+
+_OPTIONAL_NUMBERS = ("buy_volume", "sell_volume", "funding_rate")
 _LABELS = ("session", "symbol")
 _LEVEL = re.compile(r"(?:bid|ask)_(?:price|volume)_([1-9]\d?)", re.ASCII)
 
@@ -79,7 +82,14 @@ def normalize_name(name: object) -> str:
     return str(name).strip().lower()
 
 
-def find_columns(names: Sequence[object], *, price_col: str, origin: Origin) -> Layout:
+def find_columns(
+    names: Sequence[object],
+    *,
+    price_col: str,
+    origin: Origin,
+    columns: Sequence[str] = (),
+    quotes_needed: bool = True,
+) -> Layout:
     """Match a source's columns to the fields of a tick.
 
     Names are compared without case and outer spaces; columns of no meaning here are ignored.
@@ -93,12 +103,17 @@ def find_columns(names: Sequence[object], *, price_col: str, origin: Origin) -> 
         The column read as ``close``.
     origin
         Named in error messages.
+    columns
+        Further columns of numbers to read, as fields ``BROUGHT`` and their names.
+    quotes_needed
+        Otherwise a time stamp and the price are enough.
 
     Raises
     ------
     DataError
         A required column is missing, a wanted name stands twice, or a depth level is incomplete.
     """
+    required = REQUIRED_COLUMNS if quotes_needed else ("timestamp", "close")
     written = tuple(str(name) for name in names)
     by_name: dict[str, list[int]] = {}
     for position, name in enumerate(written):
@@ -116,11 +131,33 @@ def find_columns(names: Sequence[object], *, price_col: str, origin: Origin) -> 
             raise origin.error(f"columns {twice} are both {wanted!r}; rename or drop one of them")
         if found:
             positions[field] = found[0]
-        elif field in REQUIRED_COLUMNS:
+        elif field in required:
             missing.append(wanted)
     if missing:
-        raise origin.error(_missing(missing, written))
+        raise origin.error(_missing(missing, written, required))
+    positions |= _brought(columns, by_name, written, origin)
     return Layout(names=written, positions=positions, levels=levels)
+
+
+def _brought(
+    columns: Sequence[str],
+    by_name: Mapping[str, Sequence[int]],
+    written: Sequence[str],
+    origin: Origin,
+) -> dict[str, int]:
+    positions = {}
+    for column in columns:
+        found = by_name.get(normalize_name(column), [])
+        if not found:
+            raise origin.error(
+                f"has no column {_described([column], written)} to evaluate; found: "
+                f"{', '.join(map(repr, written))}"
+            )
+        if len(found) > 1:
+            twice = " and ".join(repr(written[position]) for position in found)
+            raise origin.error(f"columns {twice} are both {column!r}; rename or drop one of them")
+        positions[BROUGHT + column] = found[0]
+    return positions
 
 
 def _level_fields(levels: int) -> list[str]:
@@ -135,25 +172,37 @@ def _count_levels(
     missing = [field for field in _level_fields(levels) if field not in by_name]
     if missing:
         raise origin.error(
-            f"depth reaches level {levels} but is incomplete. {_missing(missing, written)}"
+            f"depth reaches level {levels} but is incomplete. "
+            f"{_missing(missing, written, REQUIRED_COLUMNS)}"
         )
     return levels
 
 
-def _missing(missing: Sequence[str], written: Sequence[str]) -> str:
+def _described(missing: Sequence[str], written: Sequence[str]) -> str:
+    """Return the names, each with the one that is written most like it."""
     folded = {normalize_name(name): name for name in written}
     described = []
     for name in missing:
         nearest = difflib.get_close_matches(name, folded, n=1, cutoff=0.5)
         hint = f" (nearest: {folded[nearest[0]]!r})" if nearest else ""
         described.append(f"{name!r}{hint}")
+    return ", ".join(described)
+
+
+def _missing(missing: Sequence[str], written: Sequence[str], required: Sequence[str]) -> str:
     found = ", ".join(repr(name) for name in written) or "none"
     other = ""
     if len(written) == 1:
         separator = next((mark for mark in (";", "\t", "|") if mark in written[0]), None)
         other = "" if separator is None else f"; cells seem to be separated by {separator!r}"
+    bars = ""
+    if not {"timestamp", "close"} & set(missing):
+        bars = (
+            ". Without quotes, columns of your own can be graded: evaluate-factors --column NAME "
+            "--only-columns"
+        )
     return (
-        f"missing columns: {', '.join(described)}; found: {found}{other}. "
-        f"Needed are {', '.join(REQUIRED_COLUMNS)}, separated by commas in text files; "
-        "price_col names the column to read as close"
+        f"missing columns: {_described(missing, written)}; found: {found}{other}. "
+        f"Needed are {', '.join(required)}, separated by commas in text files; "
+        f"price_col names the column to read as close{bars}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,14 @@ from alphaseeker.market.origin import Origin
 __all__ = ["read_parquet_blocks"]
 
 
-def read_parquet_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Iterator[Block]:
+def read_parquet_blocks(
+    path: Path,
+    *,
+    price_col: str,
+    chunk_rows: int,
+    columns: Sequence[str] = (),
+    quotes_needed: bool = True,
+) -> Iterator[Block]:
     """Yield a Parquet file's rows, converted; ``rows`` counts from 1.
 
     Parameters
@@ -26,6 +33,8 @@ def read_parquet_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Itera
         The column read as ``close``.
     chunk_rows
         Most rows held at a time, beside the row group being decoded.
+    columns, quotes_needed
+        As in ``layout.find_columns``.
 
     Raises
     ------
@@ -37,12 +46,15 @@ def read_parquet_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Itera
 
     origin = Origin(name=str(path), row_word="row")
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        # Read ahead, all that was read would stay until the file is closed.
+        file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(origin, error) from error
     with file:
         names = file.schema_arrow.names
-        layout = find_columns(names, price_col=price_col, origin=origin)
+        layout = find_columns(
+            names, price_col=price_col, origin=origin, columns=columns, quotes_needed=quotes_needed
+        )
         converter = BlockConverter(layout, origin, text_is_missing=False)
         positions = sorted(set(layout.positions.values()))
         batches = file.iter_batches(chunk_rows, columns=[names[p] for p in positions])
@@ -58,6 +70,7 @@ def read_parquet_blocks(path: Path, *, price_col: str, chunk_rows: int) -> Itera
                 rows = np.arange(done + 1, done + 1 + len(batch), dtype=np.int64)
                 done += len(batch)
                 yield converter.convert({p: batch.column(names[p]) for p in positions}, rows)
+    pa.default_memory_pool().release_unused()
     if done == 0:
         raise origin.error("the file has no rows")
     converter.finish()

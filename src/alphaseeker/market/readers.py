@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.market.array_file import GrowingArray
@@ -80,6 +83,8 @@ def read_ticks(
     chunk_rows: int = _CHUNK_ROWS,
     symbol: str | None = None,
     memory_limit: float | None = None,
+    columns: Sequence[str] = (),
+    quotes_needed: bool = True,
 ) -> list[TickSeries]:
     """Return all ticks of a source, one series a symbol, by first appearance.
 
@@ -91,6 +96,10 @@ def read_ticks(
     memory_limit
         Bytes: where the ticks and their depth take more, large arrays stand in files without a
         name; see ``market.array_file``. None for no limit.
+    columns
+        Further columns of numbers, kept as ``TickSeries.brought``.
+    quotes_needed
+        Otherwise a time stamp and the price are enough; what is not there is NaN.
 
     Raises
     ------
@@ -101,9 +110,11 @@ def read_ticks(
     assembler = TickAssembler(symbol, order=SessionOrder())
     limit = math.inf if memory_limit is None else memory_limit
     stored: dict[str, dict[str, GrowingArray]] = {}
-    for piece in _pieces(source, price_col, chunk_rows, assembler):
+    wanted = {"columns": tuple(columns), "quotes_needed": quotes_needed}
+    for piece in _pieces(source, price_col, chunk_rows, assembler, wanted):
         arrays = stored.setdefault(piece.symbol, {})
-        for name in ("ticks", "rows", "depth"):
+        _append_funding(piece, arrays)
+        for name in ("ticks", "rows", "depth", "brought"):
             if getattr(piece, name) is not None:
                 arrays.setdefault(name, GrowingArray()).append(getattr(piece, name))
         every = [array for arrays in stored.values() for array in arrays.values()]
@@ -114,12 +125,24 @@ def read_ticks(
     return [_joined(name, stored.pop(name)) for name in list(stored)]
 
 
+def _append_funding(piece: TickSeries, arrays: dict[str, GrowingArray]) -> None:
+    """Keep the funding rates of a piece; NaN where one source has none and another has."""
+    if piece.funding is None and "funding" not in arrays:
+        return
+    if "funding" not in arrays:
+        arrays["funding"] = GrowingArray()
+        if "ticks" in arrays:
+            arrays["funding"].append(np.full(len(arrays["ticks"]), math.nan))
+    rates = piece.funding
+    arrays["funding"].append(np.full(len(piece), math.nan) if rates is None else rates)
+
+
 def _block_sources(
-    source: Any, price_col: str, chunk_rows: int
+    source: Any, price_col: str, chunk_rows: int, wanted: Mapping[str, Any]
 ) -> list[tuple[Origin, Iterator[Block]]]:
     """Return where each part of the source comes from, and its blocks (not yet read)."""
     if is_frame(source):
-        blocks = read_frame_blocks(source, price_col=price_col, chunk_rows=chunk_rows)
+        blocks = read_frame_blocks(source, price_col=price_col, chunk_rows=chunk_rows, **wanted)
         return [(frame_origin(source), blocks)]
     if not isinstance(source, (str, os.PathLike)):
         hint = "; call .collect() on a lazy frame" if hasattr(source, "collect") else ""
@@ -131,18 +154,22 @@ def _block_sources(
     for path in find_files(source):
         parquet = is_parquet(path)
         read = read_parquet_blocks if parquet else read_csv_blocks
-        blocks = read(path, price_col=price_col, chunk_rows=chunk_rows)
+        blocks = read(path, price_col=price_col, chunk_rows=chunk_rows, **wanted)
         sources.append((Origin(name=str(path), row_word="row" if parquet else "line"), blocks))
     return sources
 
 
 def _pieces(
-    source: Any, price_col: str, chunk_rows: int, assembler: TickAssembler
+    source: Any,
+    price_col: str,
+    chunk_rows: int,
+    assembler: TickAssembler,
+    wanted: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[TickSeries]:
     """Check the arguments at once; the iterator returned does the rest."""
     if isinstance(chunk_rows, bool) or not isinstance(chunk_rows, int) or chunk_rows < 1:
         raise ConfigError(f"chunk_rows is {chunk_rows!r}; it must be a whole number from 1")
-    sources = _block_sources(source, price_col, chunk_rows)
+    sources = _block_sources(source, price_col, chunk_rows, wanted)
     return _assemble(sources, chunk_rows, assembler)
 
 
@@ -161,11 +188,14 @@ def _slice(series: TickSeries, start: int, stop: int) -> TickSeries:
     if start == 0 and stop >= len(series):
         return series
     depth = None if series.depth is None else series.depth[start:stop]
+    brought = None if series.brought is None else series.brought[start:stop]
     return TickSeries(
         symbol=series.symbol,
         ticks=series.ticks[start:stop],
         rows=series.rows[start:stop],
         depth=depth,
+        funding=None if series.funding is None else series.funding[start:stop],
+        brought=brought,
     )
 
 
@@ -175,4 +205,6 @@ def _joined(symbol: str, arrays: dict[str, GrowingArray]) -> TickSeries:
         ticks=arrays["ticks"].joined(),
         rows=arrays["rows"].joined(),
         depth=arrays["depth"].joined() if "depth" in arrays else None,
+        funding=arrays["funding"].joined() if "funding" in arrays else None,
+        brought=arrays["brought"].joined() if "brought" in arrays else None,
     )

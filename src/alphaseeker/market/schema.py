@@ -68,12 +68,19 @@ class TickSeries:
     depth
         Shape (n, levels, 4), float64: bid price, bid volume, ask price, ask volume by level, best
         first; None where the source has no levels.
+    funding
+        Shape (n,), float64: rate that longs pay to shorts at the next funding time, a share of the
+        notional; NaN where unknown, None where the source has no ``funding_rate``.
+    brought
+        Shape (n, c), float64: further columns that were asked for; None where none was.
     """
 
     symbol: str
     ticks: npt.NDArray[Any]
     rows: npt.NDArray[np.int64]
     depth: npt.NDArray[np.float64] | None = None
+    funding: npt.NDArray[np.float64] | None = None
+    brought: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ticks)

@@ -1,7 +1,8 @@
 """What happens to the account: clock, marks, cash flows and limits, each one step kernel.
 
-The accounting identity: equity = cash flows + realised PnL - fees + unrealised PnL, where the
-unrealised part is what leaving every position at its last quote would bring after exit fees.
+The accounting identity: equity = cash flows + realised PnL - fees + funding + unrealised PnL,
+where the unrealised part is what leaving every position at its last quote would bring after exit
+fees.
 Closing at the quote therefore leaves the equity as it was, and a limit is judged on what is left
 after the close that it orders.
 """
@@ -14,13 +15,14 @@ from typing import Any
 import numpy.typing as npt
 
 from alphaseeker._jit import kernel, part
-from alphaseeker.risk.costs import exit_price, net_unrealised, running_sum_step
-from alphaseeker.risk.state import RETURN_MINUTES, Reason, State
+from alphaseeker.risk.costs import exit_price, net_unrealised, running_sum_step, taker_cost_step
+from alphaseeker.risk.state import GIVEN_EQUITIES, RETURN_MINUTES, Reason, State
 
 __all__ = [
     "balance_step",
     "clock_step",
     "flow_step",
+    "give_step",
     "lift_halt_step",
     "limit_shares",
     "limit_step",
@@ -52,6 +54,7 @@ def _sample_step(account: npt.NDArray[Any], minute: int) -> None:
         a.samples += 1
     a.sample_equity = a.equity
     a.minute = minute
+    a.orders = 0
 
 
 @kernel
@@ -65,6 +68,9 @@ def clock_step(account: npt.NDArray[Any], timestamp: int) -> None:
     if timestamp <= a.timestamp:
         return
     a.timestamp = timestamp
+    if a.cooldown_until > 0 and timestamp >= a.cooldown_until:
+        a.cooldown_until = 0
+        a.consecutive_losses = 0
     if a.started == 0:
         return
     minute = timestamp // _MINUTE_NS
@@ -108,7 +114,8 @@ def mark_step(account: npt.NDArray[Any], position: npt.NDArray[Any]) -> None:
     notional = 0.0
     if p.quantity != 0.0:
         price = exit_price(p.quantity, p.bid_price, p.ask_price)
-        unrealised = net_unrealised(p.quantity, p.entry_price, price, account[0].rules.taker_cost)
+        cost = taker_cost_step(account, position)
+        unrealised = net_unrealised(p.quantity, p.entry_price, price, cost)
         notional = abs(p.quantity) * price
     more_unrealised = unrealised - p.unrealised
     more_notional = notional - p.notional
@@ -125,6 +132,7 @@ def start_step(account: npt.NDArray[Any], equity: float) -> None:
     a.balance = equity - (a.unrealised + a.unrealised_error)
     a.equity = equity
     a.reported_balance = equity
+    a.givens = 0
     a.day = a.timestamp // _DAY_NS
     a.minute = a.timestamp // _MINUTE_NS
     a.day_start_equity = equity
@@ -147,6 +155,7 @@ def flow_step(account: npt.NDArray[Any], amount: float) -> None:
     a.equity = a.balance + (a.unrealised + a.unrealised_error)
     a.cash_flow += amount
     a.cash_flows += 1
+    a.givens = 0
     a.day_start_equity += amount
     if before > 0.0 and a.equity > 0.0:
         scale = a.equity / before
@@ -161,17 +170,37 @@ def flow_step(account: npt.NDArray[Any], amount: float) -> None:
 
 
 @kernel
+def give_step(account: npt.NDArray[Any]) -> None:
+    """Remember the equity as one that was given out: handed back later, it is no news."""
+    a = account[0]
+    if a.givens > 0 and a.given[(a.givens - 1) % GIVEN_EQUITIES] == a.equity:
+        return
+    a.given[a.givens % GIVEN_EQUITIES] = a.equity
+    a.givens += 1
+
+
+@part
+def _was_given(account: npt.NDArray[Any], balance: float) -> bool:
+    a = account[0]
+    found = False
+    for index in range(min(a.givens, GIVEN_EQUITIES)):
+        found = found or a.given[index] == balance
+    return found
+
+
+@kernel
 def balance_step(account: npt.NDArray[Any], balance: float, own_equity: float) -> float:
     """Compare a reported ``balance`` with the account and return the cash flow it reveals.
 
-    A balance that repeats the last report, or ``own_equity`` (the figure the account itself
-    last gave out), is no news: between two reports the account's own marks move the equity.
+    A balance that repeats the last report, ``own_equity``, or one of the last equities that the
+    account itself gave out, is no news: marks and fills have moved the equity since. A figure from
+    before the last cash flow is.
     """
     a = account[0]
     if balance == a.reported_balance:
         return 0.0
     a.reported_balance = balance
-    if balance == own_equity:
+    if balance == own_equity or _was_given(account, balance):
         return 0.0
     amount = balance - a.equity
     if amount != 0.0:

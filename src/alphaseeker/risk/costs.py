@@ -1,10 +1,14 @@
-"""Profit and cost arithmetic: scalar kernels without state."""
+"""Profit and cost arithmetic: scalar kernels, and which fee a symbol pays."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy.typing as npt
+
 from alphaseeker._jit import kernel
 
-__all__ = ["exit_price", "net_unrealised", "round_trip_cost", "running_sum_step"]
+__all__ = ["exit_price", "net_unrealised", "round_trip_cost", "running_sum_step", "taker_cost_step"]
 
 
 @kernel
@@ -39,3 +43,10 @@ def running_sum_step(total: float, error: float, change: float) -> tuple[float, 
     summed = total + change
     virtual = summed - total
     return summed, error + ((total - (summed - virtual)) + (change - virtual))
+
+
+@kernel
+def taker_cost_step(account: npt.NDArray[Any], position: npt.NDArray[Any]) -> float:
+    """Return the taker fee of the symbol as a share of the notional: its own or the account's."""
+    rules = position[0].rules
+    return float(rules.taker_cost if rules.own == 1 else account[0].rules.taker_cost)

@@ -8,18 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alphaseeker.config import RiskConfig
+from alphaseeker.config import Config, RiskConfig
 from alphaseeker.errors import DataError
 from alphaseeker.market.number_text import shown
 from alphaseeker.market.tick_values import ALLOWED, number
+from alphaseeker.risk.refusals import MOST_PROBABLE
 from alphaseeker.risk.state import TOO_LARGE, Intent
 from alphaseeker.risk.stream_clock import StreamClock
+from alphaseeker.risk.symbol_rules import symbol_rules
 
 __all__ = [
     "Fill",
     "Quote",
     "SignalRequest",
     "VenuePosition",
+    "read_config",
     "read_equity",
     "read_fill",
     "read_positions",
@@ -28,13 +31,14 @@ __all__ = [
 ]
 
 _LABELS = {
-    "BUY": (Intent.BUY, (1,)),
-    "SELL": (Intent.SELL, (-1,)),
-    "HOLD": (Intent.HOLD, (0,)),
-    "CLOSE_LONG": (Intent.CLOSE_LONG, (-1, 0)),
-    "CLOSE_SHORT": (Intent.CLOSE_SHORT, (1, 0)),
+    "BUY": (int(Intent.BUY), (1,)),
+    "SELL": (int(Intent.SELL), (-1,)),
+    "HOLD": (int(Intent.HOLD), (0,)),
+    "CLOSE_LONG": (int(Intent.CLOSE_LONG), (-1, 0)),
+    "CLOSE_SHORT": (int(Intent.CLOSE_SHORT), (1, 0)),
 }
-_SIDES = {1: Intent.BUY, 0: Intent.HOLD, -1: Intent.SELL}
+_ABSENT = object()
+_SIDES = {1: int(Intent.BUY), 0: int(Intent.HOLD), -1: int(Intent.SELL)}
 
 
 _LISTED = "one position with side or size, or a mapping of symbol to such a position"
@@ -50,13 +54,16 @@ class Quote(NamedTuple):
     ask_price: float
     bid_volume: float
     ask_volume: float
+    funding_rate: float  # NaN where it is not known
 
 
 class SignalRequest(NamedTuple):
-    """What a signal asks for."""
+    """What a signal asks for. Probabilities that are not known are NaN."""
 
     intent: int
     strength: float
+    p_up: float
+    p_down: float
 
 
 class Fill(NamedTuple):
@@ -98,6 +105,8 @@ def _positive(mapping: Mapping[str, Any], name: str) -> float:
 
 
 def _share(value: Any, name: str) -> float:
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return value
     share = _number(value, name, "from 0 to 1")
     if not 0.0 <= share <= 1.0:
         raise DataError(f"{name} is {share!r}; it must be from 0 to 1")
@@ -105,22 +114,54 @@ def _share(value: Any, name: str) -> float:
 
 
 def _price(market_data: Mapping[str, Any], name: str) -> float:
-    value = number(name, market_data.get(name))
+    value = market_data.get(name)
+    if type(value) is not float:
+        value = number(name, value)
     if not 0.0 < value < TOO_LARGE:
         raise DataError(f"{name} is {value!r}; it must be {ALLOWED[name]}, in float32 too")
     return value
 
 
 def _volume(market_data: Mapping[str, Any], name: str) -> float:
-    if name not in market_data:
+    value = market_data.get(name, _ABSENT)
+    if value is _ABSENT:
         return math.nan
-    value = number(name, market_data[name])
+    if type(value) is not float:
+        value = number(name, value)
     if not 0.0 <= value < math.inf:
         raise DataError(f"{name} is {value!r}; it must be {ALLOWED[name]}")
     return value
 
 
+def _funding_rate(value: Any) -> float:
+    """Return the rate of a tick; NaN where the venue gave none."""
+    if value is None:
+        return math.nan
+    rate = _number(value, "funding_rate", "from -1 to 1")
+    if not math.isnan(rate) and not -1.0 <= rate <= 1.0:
+        raise DataError(f"funding_rate is {rate!r}; it must be from -1 to 1")
+    return rate
+
+
+def _probabilities(value: Any) -> tuple[float, float]:
+    """Return the probabilities that the price rises and that it falls, of a signal's mapping."""
+    if value is None:
+        return math.nan, math.nan
+    mapping = _mapping(value, "probabilities")
+    p_up = _share(mapping.get("BUY"), "probabilities BUY")
+    p_down = _share(mapping.get("SELL"), "probabilities SELL")
+    if not p_up + p_down <= MOST_PROBABLE:
+        raise DataError(
+            f"probabilities BUY and SELL are {p_up!r} and {p_down!r}; together they must be at "
+            "most 1"
+        )
+    return p_up, p_down
+
+
 def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    # Asking whether a dictionary is a mapping takes longer than reading a number out of it.
+    if type(value) is dict:
+        return value
     if not isinstance(value, Mapping):
         raise DataError(
             f"{name} is {shown(value)} ({type(value).__name__}); it must be a dictionary"
@@ -129,6 +170,8 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
 
 
 def _symbol(value: Any) -> str:
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -142,6 +185,21 @@ def _word(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def read_config(config: RiskConfig | Mapping[str, Any] | None, base: RiskConfig) -> RiskConfig:
+    """Return settings: whole ones, or a mapping of keys over ``base``.
+
+    Raises
+    ------
+    ConfigError
+        An unknown key, or a value out of range.
+    """
+    if config is None:
+        return base
+    if isinstance(config, RiskConfig):
+        return config
+    return Config(risk=base).override({"risk": config}).risk
+
+
 def read_quote(
     market_data: Mapping[str, Any], signal: Mapping[str, Any], clock: StreamClock
 ) -> Quote:
@@ -151,7 +209,8 @@ def read_quote(
     ----------
     market_data
         ``bid_price`` and ``ask_price``; optionally ``bid_volume``, ``ask_volume`` (0 says that
-        the side is empty, whose price is then not read), ``symbol`` and ``timestamp``.
+        the side is empty, whose price is then not read), ``symbol``, ``timestamp`` and
+        ``funding_rate`` (share of the notional that longs pay to shorts, from -1 to 1).
     signal
         Its ``symbol`` stands in where the market data name none, and must agree where they do.
     clock
@@ -174,16 +233,23 @@ def read_quote(
     ask_volume = _volume(market_data, "ask_volume")
     bid_price = math.nan if bid_volume == 0.0 else _price(market_data, "bid_price")
     ask_price = math.nan if ask_volume == 0.0 else _price(market_data, "ask_price")
+    funding_rate = _funding_rate(market_data.get("funding_rate"))
     symbol = symbol or other
     timestamp = clock.read(market_data.get("timestamp"))
     stamped = timestamp is not None
     if timestamp is None:
         timestamp = clock.now(symbol)
-    return Quote(symbol, timestamp, stamped, bid_price, ask_price, bid_volume, ask_volume)
+    return Quote(
+        symbol, timestamp, stamped, bid_price, ask_price, bid_volume, ask_volume, funding_rate
+    )
 
 
-def _intent(label: Any, side: Any) -> Intent:
+def _intent(label: Any, side: Any) -> int:
     """Return the intent of a label, a side, or both; they must agree."""
+    if type(label) is str and (side is None or type(side) is int) and label in _LABELS:
+        intent, sides = _LABELS[label]
+        if side is None or side in sides:
+            return intent
     if label is None and side is None:
         raise DataError("the signal has neither signal_label nor signal; give one of them")
     if side is not None:
@@ -205,8 +271,9 @@ def read_signal(signal: Mapping[str, Any]) -> SignalRequest:
     ----------
     signal
         ``signal_label`` (BUY, HOLD, SELL, CLOSE_LONG, CLOSE_SHORT) or ``signal`` (1, 0, -1), or
-        both; optionally ``signal_strength`` in [0, 1] (1 where it is missing) and
-        ``confidence`` in [0, 1], which only has to be sound.
+        both; optionally ``signal_strength`` in [0, 1] (1 where it is missing), ``probabilities``
+        (a mapping with BUY and SELL, in [0, 1]) and ``confidence`` in [0, 1], which only has to
+        be sound.
 
     Raises
     ------
@@ -218,7 +285,8 @@ def read_signal(signal: Mapping[str, Any]) -> SignalRequest:
     strength = _share(signal.get("signal_strength", 1.0), "signal_strength")
     # A confidence of NaN is a model that failed: nothing is to be opened on its word.
     _share(signal.get("confidence", 1.0), "confidence")
-    return SignalRequest(int(intent), strength)
+    p_up, p_down = _probabilities(signal.get("probabilities"))
+    return SignalRequest(intent, strength, p_up, p_down)
 
 
 def read_equity(value: Any, name: str) -> float:
@@ -247,7 +315,7 @@ def read_fill(fill: Mapping[str, Any], clock: StreamClock, config: RiskConfig) -
     clock
         Reads the time stamp, and stands in where it is missing.
     config
-        Its costs stand in for a missing fee.
+        Its costs, or those of SYMBOL_RULES, stand in for a missing fee.
 
     Raises
     ------
@@ -264,8 +332,9 @@ def read_fill(fill: Mapping[str, Any], clock: StreamClock, config: RiskConfig) -
     symbol = _symbol(fill.get("symbol"))
     size = _positive(fill, "size")
     price = _positive(fill, "price")
-    rate = config.MAKER_COST_PCT if liquidity == "maker" else config.TRANSACTION_COST_PCT
     fee = fill.get("fee")
+    rules = symbol_rules(config, symbol)
+    rate = rules.maker_cost if liquidity == "maker" else rules.taker_cost
     fee = size * price * rate if fee is None else _number(fee, "fee", "finite")
     if not math.isfinite(fee):
         raise DataError(f"fee is {fee!r}; it must be finite")

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from alphaseeker.errors import DataError
 from alphaseeker.risk.account import clock_step, flow_step, start_step
 from alphaseeker.risk.fills import discard_step, missed_loss_step, position_set_step
+from alphaseeker.risk.funding import funding_step
 from alphaseeker.risk.inputs import VenuePosition
+from alphaseeker.risk.pending import expire_step
 from alphaseeker.risk.state import allocate_position
 
 __all__ = ["settle", "take_positions", "trust_venue", "venue_targets"]
@@ -96,6 +98,10 @@ def take_positions(
     before = {symbol: float(record["quantity"][0]) for symbol, record in positions.items()}
     trust_venue(account, positions)
     clock_step(account, now)
+    for record in positions.values():
+        # The venue's equity has paid what fell due up to now.
+        funding_step(account, record)
+        expire_step(account, record)
     missed = False
     for symbol, (quantity, price) in targets.items():
         record = positions.setdefault(symbol, allocate_position())

@@ -16,14 +16,12 @@ from alphaseeker._jit import allocate_record
 from alphaseeker.errors import StateError
 from alphaseeker.risk.state import ACCOUNT, POSITION
 
-__all__ = ["Snapshot", "decode", "encode"]
+__all__ = ["LAYOUT", "Snapshot", "decode", "encode"]
 
 _MAGIC = b"ASRISK01"
 _HEAD = struct.Struct("<8sI")  # magic, CRC of all that follows
 _LENGTHS = struct.Struct("<QI")  # of what follows, of the JSON header that it begins with
-_LAYOUT = hashlib.blake2b(
-    repr((ACCOUNT.descr, POSITION.descr)).encode(), digest_size=16
-).hexdigest()
+LAYOUT = hashlib.blake2b(repr((ACCOUNT.descr, POSITION.descr)).encode(), digest_size=16).hexdigest()
 _ADVICE = "restore bytes of state_bytes() of this version, or start anew and reconcile"
 
 
@@ -42,7 +40,7 @@ def encode(
 ) -> bytes:
     """Return the bytes of a state; equal states give equal bytes."""
     header = json.dumps(
-        {"layout": _LAYOUT, "symbols": list(positions), "fills": list(fills)}
+        {"layout": LAYOUT, "symbols": list(positions), "fills": list(fills)}
     ).encode()
     records = [account.tobytes(), *(position.tobytes() for position in positions.values())]
     payload = header + b"".join(records)
@@ -73,9 +71,9 @@ def decode(data: bytes) -> Snapshot:
             f"{_ADVICE}"
         )
     header = json.loads(payload[:header_length])
-    if header["layout"] != _LAYOUT:
+    if header["layout"] != LAYOUT:
         raise StateError(
-            f"the risk state has layout {header['layout']}, this version has {_LAYOUT}; {_ADVICE}"
+            f"the risk state has layout {header['layout']}, this version has {LAYOUT}; {_ADVICE}"
         )
     account = _record(ACCOUNT, payload, header_length)
     first = header_length + ACCOUNT.itemsize

@@ -4,8 +4,8 @@
 report; ``risk_step`` is both, for jitted loops. The live manager calls the two, because a rule
 written in Python may stand between them and refuse.
 
-Order of a step: clock, mark, cash flow, limits; then exits; then entries. A limit or an exit
-never waits for a signal.
+Order of a step: clock, funding, mark, cash flow, limits; then exits; then entries. A limit or an
+exit never waits for a signal.
 """
 
 from __future__ import annotations
@@ -19,17 +19,22 @@ from alphaseeker._jit import kernel, part
 from alphaseeker.risk.account import (
     balance_step,
     clock_step,
+    give_step,
     limit_shares,
     limit_step,
     mark_step,
     start_step,
 )
-from alphaseeker.risk.costs import exit_price
-from alphaseeker.risk.fills import fill_step
+from alphaseeker.risk.alerts import alert_step
+from alphaseeker.risk.costs import exit_price, taker_cost_step
+from alphaseeker.risk.entries import propose_step
+from alphaseeker.risk.fills import fill_step, trail_step
+from alphaseeker.risk.funding import funding_step
 from alphaseeker.risk.ordering import order_step
-from alphaseeker.risk.sizing import size_step, stop_distance_step, target_distance_step
-from alphaseeker.risk.state import TOO_LARGE, Action, Intent, Reason, Refusal, State
-from alphaseeker.risk.volatility import sigma_step, volatility_step
+from alphaseeker.risk.pending import expire_step, reserve_step
+from alphaseeker.risk.refusals import refusal_step
+from alphaseeker.risk.state import Action, Intent, Reason, State
+from alphaseeker.risk.volatility import volatility_step
 
 __all__ = ["act_step", "decide_step", "refuse_step", "risk_step"]
 
@@ -42,52 +47,13 @@ _IN_POSITION = int(Reason.IN_POSITION)
 _NOTHING_TO_CLOSE = int(Reason.NOTHING_TO_CLOSE)
 _EMPTY_SIDE = int(Reason.EMPTY_SIDE)
 _CROSSED_BOOK = int(Reason.CROSSED_BOOK)
-_LOCKED_BOOK = int(Reason.LOCKED_BOOK)
 _OUT_OF_ORDER = int(Reason.OUT_OF_ORDER)
 _STOP_LOSS = int(Reason.STOP_LOSS)
 _TAKE_PROFIT = int(Reason.TAKE_PROFIT)
+_TRAILING_STOP = int(Reason.TRAILING_STOP)
+_TIME_LIMIT = int(Reason.TIME_LIMIT)
 _OPPOSITE_SIGNAL = int(Reason.OPPOSITE_SIGNAL)
-_COST_BREAKS_LIMIT = int(Reason.COST_BREAKS_LIMIT)
 _REFUSED_BY_RULE = int(Reason.REFUSED_BY_RULE)
-_STOP_INSIDE_SPREAD = int(Reason.STOP_INSIDE_SPREAD)
-
-_BAD_TIMESTAMP = int(Refusal.BAD_TIMESTAMP)
-_BAD_BID_PRICE = int(Refusal.BAD_BID_PRICE)
-_BAD_ASK_PRICE = int(Refusal.BAD_ASK_PRICE)
-_BAD_VOLUME = int(Refusal.BAD_VOLUME)
-_BAD_BALANCE = int(Refusal.BAD_BALANCE)
-_BAD_INTENT = int(Refusal.BAD_INTENT)
-_BAD_STRENGTH = int(Refusal.BAD_STRENGTH)
-
-
-@part
-def _refusal(
-    timestamp: int,
-    bid_price: float,
-    ask_price: float,
-    bid_volume: float,
-    ask_volume: float,
-    balance: float,
-    intent: int,
-    strength: float,
-) -> int:
-    """Return the code of the first input that cannot be used, 0 where all can."""
-    if not timestamp > 0:
-        return _BAD_TIMESTAMP
-    if bid_volume < 0.0 or ask_volume < 0.0:
-        return _BAD_VOLUME
-    # The price of an empty side means nothing: it may be zero or missing.
-    if bid_volume != 0.0 and not (0.0 < bid_price < TOO_LARGE):
-        return _BAD_BID_PRICE
-    if ask_volume != 0.0 and not (0.0 < ask_price < TOO_LARGE):
-        return _BAD_ASK_PRICE
-    if not (-TOO_LARGE < balance < TOO_LARGE):
-        return _BAD_BALANCE
-    if not (_CLOSE_SHORT <= intent <= _CLOSE_LONG):
-        return _BAD_INTENT
-    if not (0.0 <= strength <= 1.0):
-        return _BAD_STRENGTH
-    return 0
 
 
 @part
@@ -108,57 +74,32 @@ def _book_step(
 
 
 @part
-def _propose(
-    account: npt.NDArray[Any], position: npt.NDArray[Any], side: int, strength: float
-) -> tuple[int, int]:
-    """Write an entry into the report; return its action and reason."""
+def _exit_reason(account: npt.NDArray[Any], position: npt.NDArray[Any], intent: int) -> int:
+    """Return why the open position must be left at this quote, 0 where it need not."""
     a = account[0]
     p = position[0]
-    report = p.report
-    if p.bid_price == p.ask_price:
-        return _REJECT, _LOCKED_BOOK
-    price = p.ask_price if side > 0 else p.bid_price
-    leave = p.bid_price if side > 0 else p.ask_price
-    sigma = sigma_step(position, a.rules.half_life_s)
-    distance = stop_distance_step(account, sigma, p.bid_price, p.ask_price)
-    stop = price * (1.0 - side * distance)
-    if not (side * (leave - stop) > 0.0):
-        return _REJECT, _STOP_INSIDE_SPREAD
-    size, reason = size_step(account, price, side, distance, strength)
-    if not (size > 0.0):
-        return _REJECT, reason
-    # Spread and fees are lost at once: an entry that they alone carry to a limit is not made.
-    after = a.equity - size * (abs(price - leave) + a.rules.taker_cost * (price + leave))
-    within_day = after > a.day_base * (1.0 - a.rules.max_daily_loss)
-    within_drawdown = after > a.peak_equity * (1.0 - a.rules.max_drawdown)
-    if not (within_day and within_drawdown):
-        return _REJECT, _COST_BREAKS_LIMIT
-    report.side = side
-    report.quantity = size
-    report.price = price
-    report.entry_price = price
-    report.stop_distance = distance
-    report.stop_loss = stop
-    report.take_profit = price * (1.0 + side * target_distance_step(account, distance))
-    return _OPEN, reason
-
-
-@part
-def _exit_reason(position: npt.NDArray[Any], intent: int) -> int:
-    """Return why the open position must be left at this quote, 0 where it need not."""
-    p = position[0]
+    if p.leaving != 0:
+        # Its order may have been turned down: a stop once touched stays touched.
+        return int(p.leaving)
     price = exit_price(p.quantity, p.bid_price, p.ask_price)
     if p.quantity > 0.0:
-        if not (price > p.stop_loss):
-            return _STOP_LOSS
-        if price >= p.take_profit:
-            return _TAKE_PROFIT
-        return _OPPOSITE_SIGNAL if intent in (_SELL, _CLOSE_LONG) else 0
-    if not (price < p.stop_loss):
-        return _STOP_LOSS
-    if price <= p.take_profit:
+        stopped = not (price > p.stop_loss)
+        nearer = p.stop_loss > p.entry_price * (1.0 - p.stop_distance)
+        reached = price >= p.take_profit
+        opposed = intent in (_SELL, _CLOSE_LONG)
+    else:
+        stopped = not (price < p.stop_loss)
+        nearer = p.stop_loss < p.entry_price * (1.0 + p.stop_distance)
+        reached = price <= p.take_profit
+        opposed = intent in (_BUY, _CLOSE_SHORT)
+    if stopped:
+        return _TRAILING_STOP if nearer else _STOP_LOSS
+    if reached:
         return _TAKE_PROFIT
-    return _OPPOSITE_SIGNAL if intent in (_BUY, _CLOSE_SHORT) else 0
+    limit = a.rules.max_holding_ns
+    if limit > 0 and a.timestamp - p.opened >= limit:
+        return _TIME_LIMIT
+    return _OPPOSITE_SIGNAL if opposed else 0
 
 
 @part
@@ -181,6 +122,8 @@ def _judge(
     position: npt.NDArray[Any],
     intent: int,
     strength: float,
+    p_up: float,
+    p_down: float,
     touched: bool,
 ) -> tuple[int, int]:
     """Return action and reason on a quote that can be traded on."""
@@ -195,13 +138,13 @@ def _judge(
             return _HALT, a.halt_reason
         return _REJECT if entry else _MONITOR, a.halt_reason
     if p.quantity != 0.0:
-        reason = _exit_reason(position, intent)
+        reason = _exit_reason(account, position, intent)
         if reason != 0:
             p.report.price = exit_price(p.quantity, p.bid_price, p.ask_price)
             return _CLOSE, reason
         return _MONITOR, _IN_POSITION
     if entry:
-        return _propose(account, position, intent, strength)
+        return propose_step(account, position, intent, strength, p_up, p_down)
     return _MONITOR, _NO_SIGNAL if intent == _HOLD else _NOTHING_TO_CLOSE
 
 
@@ -217,6 +160,9 @@ def decide_step(
     balance: float,
     intent: int,
     strength: float,
+    p_up: float,
+    p_down: float,
+    funding_rate: float,
 ) -> int:
     """Take one quote and one signal; return the ``Action``, or a ``Refusal`` (below zero).
 
@@ -238,9 +184,25 @@ def decide_step(
         ``Intent``.
     strength
         Signal strength in [0, 1].
+    p_up, p_down
+        Probabilities that the price rises and that it falls, together at most 1; NaN where they
+        are not known.
+    funding_rate
+        Share of the notional that longs pay to shorts at the next funding time, from -1 to 1; NaN:
+        the rate of the rules.
     """
-    code = _refusal(
-        timestamp, bid_price, ask_price, bid_volume, ask_volume, balance, intent, strength
+    code = refusal_step(
+        timestamp,
+        bid_price,
+        ask_price,
+        bid_volume,
+        ask_volume,
+        balance,
+        intent,
+        strength,
+        p_up,
+        p_down,
+        funding_rate,
     )
     if code < 0:
         return code
@@ -248,9 +210,14 @@ def decide_step(
     p = position[0]
     own_equity = a.equity
     clock_step(account, timestamp)
+    funding_step(account, position)
+    expire_step(account, position)
     book = _book_step(position, timestamp, bid_price, ask_price, bid_volume, ask_volume)
     if book == 0:
         volatility_step(position, timestamp, bid_price, ask_price, a.rules.half_life_s)
+        p.funding_rate = a.rules.funding_rate if math.isnan(funding_rate) else funding_rate
+        if p.quantity != 0.0:
+            trail_step(account, position)
         mark_step(account, position)
     p.report.cash_flow = 0.0
     if a.started == 0:
@@ -261,7 +228,7 @@ def decide_step(
     touched = limit_step(account)
     _describe(position)
     if book == 0:
-        action, reason = _judge(account, position, intent, strength, touched)
+        action, reason = _judge(account, position, intent, strength, p_up, p_down, touched)
     elif touched:
         action, reason = _HALT, a.halt_reason
     else:
@@ -285,20 +252,27 @@ def act_step(account: npt.NDArray[Any], position: npt.NDArray[Any]) -> None:
     """Carry out the decision that stands in the position's report, and complete the report.
 
     On paper, an entry or exit fills at the quote with the taker fee. Under a venue nothing
-    fills here: the report says what to do until the venue's fills change the position.
+    fills here: an entry keeps its room under MAX_EXPOSURE, and an exit is repeated, whatever the
+    price does, until the venue's fills change the position.
     """
     a = account[0]
     p = position[0]
     report = p.report
     # An untrusted book leaves the price at 0: a halt on it has nothing to fill at.
     if a.venue == 0 and report.price > 0.0:
-        fee = report.quantity * report.price * a.rules.taker_cost
+        fee = report.quantity * report.price * taker_cost_step(account, position)
         if report.action == _OPEN:
             fill_step(account, position, report.side * report.quantity, report.price, fee)
             p.paper = 1
         elif report.action == _CLOSE or report.action == _HALT:
             fill_step(account, position, -p.quantity, report.price, fee)
+    elif a.venue == 1 and report.action == _OPEN:
+        reserve_step(account, position)
+    elif a.venue == 1 and report.action == _CLOSE:
+        p.leaving = report.reason
     a.decisions[report.action] += 1
+    if report.action == _OPEN:
+        a.orders += 1
     loss, drawdown = limit_shares(account)
     report.state = a.state
     report.equity = a.equity
@@ -310,6 +284,8 @@ def act_step(account: npt.NDArray[Any], position: npt.NDArray[Any]) -> None:
     if a.equity > 0.0:
         report.exposure = (a.notional + a.notional_error) / a.equity
     report.samples = a.samples
+    report.crossed = alert_step(account, position, loss, drawdown, report.exposure)
+    give_step(account)
 
 
 @kernel
@@ -324,6 +300,9 @@ def risk_step(
     balance: float,
     intent: int,
     strength: float,
+    p_up: float,
+    p_down: float,
+    funding_rate: float,
 ) -> int:
     """Decide and act: the whole machine for one quote of one symbol. See ``decide_step``."""
     action = decide_step(
@@ -337,6 +316,9 @@ def risk_step(
         balance,
         intent,
         strength,
+        p_up,
+        p_down,
+        funding_rate,
     )
     if action >= 0:
         act_step(account, position)

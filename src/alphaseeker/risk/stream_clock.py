@@ -64,6 +64,10 @@ class StreamClock:
             )
         return timestamp
 
+    def ahead_s(self, timestamp: int) -> float:
+        """Return by how many seconds a time is ahead of the clock; below 0 behind it."""
+        return (timestamp - self._clock()) * 1e-9
+
     def now(self, symbol: str | None = None) -> int:
         """Return the time in ns of what comes without a time stamp, for ``symbol`` or for all."""
         stamped = self._last if symbol is None else self._stamped.get(symbol, self._last)

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.config import Config
+from alphaseeker.errors import DataError
 from alphaseeker.model.decision import allocate_decision, decide
 from alphaseeker.model.golden import golden_places
 from alphaseeker.training import baselines as simple
 from alphaseeker.training.calibration import choose_confidence, fit_calibration
+from alphaseeker.training.column_request import AUTO, requested_columns
 from alphaseeker.training.dataset import Rows, gather, reached_columns
 from alphaseeker.training.fit import fit_model, raw_scores
 from alphaseeker.training.fold_parts import Part, TrainingData, labelled_parts, require_rows
@@ -73,7 +75,8 @@ class FoldFit:
     training
         ``baselines``, ``ready_history_s``, ``best_iteration``, ``num_trees``, ``blend`` (weights
         of trees and linear part), ``reference`` (what live features are compared with),
-        ``parameters`` (those that a search changed).
+        ``parameters`` (those that a search changed), ``selection`` (what ``select`` asked for, and
+        the grades of the columns where they were graded).
     train_rows, validation_rows
         Numbers of rows that were used.
     sample
@@ -194,6 +197,7 @@ def fit_fold(
             "blend": fit.blend,
             "reference": feature_reference(matrix.take, train.rows.timestamp, train.rows.segment),
             "parameters": {} if search is None else dict(search.best),
+            "selection": _selection_record(data, selection, resumed),
         },
         train_rows=len(train.chosen),
         validation_rows=len(validation.chosen),
@@ -212,6 +216,8 @@ def _select(data: TrainingData, fold: Fold, report: Progress, resumed: Resumed |
     train = fold.rows("train", rows.timestamp)
     chosen = np.flatnonzero(rows.usable & train)
     require_rows("train", chosen, data)
+    if isinstance(data.select, tuple):
+        return _requested(data, fold, data.select)
     candidates = candidate_columns(names, config.feature)
     if resumed is not None:
         candidates = sorted(resumed.candidates(names))
@@ -234,9 +240,37 @@ def _select(data: TrainingData, fold: Fold, report: Progress, resumed: Resumed |
         rows.forward_return,
         config,
         horizon_s=data.target.horizon_s,
+        automatic=data.select == AUTO,
     )
     report("select", len(candidates), len(candidates))
     return replace(selection, warnings=(*warnings, *selection.warnings))
+
+
+def _requested(data: TrainingData, fold: Fold, select: tuple[str, ...]) -> Selection:
+    """Take the columns of a list as they are; one that the other parts never reach is refused."""
+    names = data.blocks[0].names
+    selection = requested_columns(select, names, data.config.feature)
+    reached = _reached(data, fold, selection.columns)
+    lost = [names[column] for column in selection.columns if column not in reached]
+    if lost:
+        raise DataError(
+            f"select names {', '.join(lost)}, whose history too few rows of the validation or of "
+            f"the held-back part of {fold.name} have: leave them out, or bring longer sessions"
+        )
+    return selection
+
+
+def _selection_record(
+    data: TrainingData, selection: Selection, resumed: Resumed | None
+) -> dict[str, Any]:
+    """Return what the model file says of the choice of columns; a warm start's is the old one."""
+    if resumed is not None and resumed.start is not None:
+        return dict(resumed.artifact.training.get("selection") or {"select": None, "grades": {}})
+    select = data.select
+    return {
+        "select": list(select) if isinstance(select, tuple) else select,
+        "grades": dict(selection.grades),
+    }
 
 
 def _reached(data: TrainingData, fold: Fold, candidates: Sequence[int]) -> list[int]:

@@ -33,12 +33,15 @@ class TrainingData:
         Its threshold may be left to be fitted.
     config
         All sections.
+    select
+        None, "auto" or the names of the columns; see ``training.column_request``.
     """
 
     blocks: Sequence[FeatureBlock]
     rows: Rows
     target: Target
     config: Config
+    select: str | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,20 @@
-"""The best MAX_FEATURES columns: by factor grade, without those that repeat a better one.
+"""Columns by factor grade, without those that repeat a better one: MAX_FEATURES and ``select``.
 
 Grades are those of ``factors.evaluation`` on rows of the training part, over the label's horizon.
 A million rows take half a second a column there, so that a sample is graded: first every k-th row,
 as long as rows stay closer than a tenth of the horizon, then stretches of rows spread evenly.
 
+- ``select="auto"`` drops the grades D and E (next to no points, or an order that comes from
+  ranking a trend within its own block), then goes from the best grade down and passes over every
+  column whose rank correlation with one already kept is above .9. A C stays: it may be short of
+  significance among two hundred, and trees may need it beside others. Where fewer than 10 are left,
+  the best of the rest join them, and a warning says so.
+- MAX_FEATURES, with or without it, ends the same walk at that many columns.
+
 Fitted columns (micro-price, integrated order flow) are not graded: their estimates were made on
 these very rows, which would flatter them. Each stands right behind the unfitted column that is made
-of the same quotes (weighted mid, order flow of the touch), or last where that one is not there.
+of the same quotes (weighted mid, order flow of the touch), with its grade, or last where that one
+is not there.
 """
 
 from __future__ import annotations
@@ -25,7 +33,7 @@ from alphaseeker.training.fitted import FITTED
 from alphaseeker.training.metrics import symbol_rank_correlation, symbol_ranks
 from alphaseeker.training.selection import Selection
 
-__all__ = ["GRADED_ROWS", "REDUNDANT", "graded_selection", "grading_sample"]
+__all__ = ["GRADED_ROWS", "LEAST_SELECTED", "REDUNDANT", "graded_selection", "grading_sample"]
 
 GRADED_ROWS = 50_000
 ROWS_PER_HORIZON = 10
@@ -33,6 +41,11 @@ STRETCHES = 40
 
 # Of two columns whose ranks are correlated by more than this, the one of the better grade stays.
 REDUNDANT = 0.9
+
+# What "auto" drops by grade, and the columns that it keeps whatever they are graded.
+DROPPED_GRADES = ("D", "E")
+LEAST_SELECTED = 10
+_SELECTED = "select = 'auto'"
 
 
 def graded_selection(
@@ -43,12 +56,13 @@ def graded_selection(
     config: Config,
     *,
     horizon_s: float,
+    automatic: bool = False,
 ) -> Selection:
-    """Keep the best MAX_FEATURES columns of ``selection``, in the order that they stand in.
+    """Keep the best columns of ``selection``, in the order that they stand in.
 
     The best by grade comes first; a column whose rank correlation with one already kept is above
     .9 is passed over. Where the training part is too short to grade, the absolute rank correlation
-    with the forward return orders them.
+    with the forward return orders them, and ``automatic`` keeps ``LEAST_SELECTED``.
 
     Parameters
     ----------
@@ -62,35 +76,81 @@ def graded_selection(
         MAX_FEATURES, FACTOR_CONFIG (but for FORWARD_S) and the transaction cost.
     horizon_s
         Horizon of the label, which the grades are for.
+    automatic
+        Drop columns by grade, too; else MAX_FEATURES alone says how many go.
     """
-    limit = config.feature.MAX_FEATURES
-    if limit is None or len(selection.columns) <= limit:
+    total = len(selection.columns)
+    limit = total if config.feature.MAX_FEATURES is None else config.feature.MAX_FEATURES
+    if not automatic and total <= limit:
         return selection
     sample, rows = grading_sample(blocks, train, selection.columns, horizon_s=horizon_s)
     symbol = np.repeat(np.arange(len(sample)), [len(block) for block in sample])
     values = np.concatenate([block.values for block in sample])
-    graded = config.override({"FORWARD_S": horizon_s})
+    order, grades = _graded(sample, selection.names, config, horizon_s)
     by = "grade"
-    try:
-        results = evaluate_factor_blocks(sample, graded, unknown=FITTED)["factor_results"]
-        position = {name: place for place, name in enumerate(selection.names)}
-        order = [position[result["factor_name"]] for result in results]
-    except DataError:
+    if not order:
         by = "absolute rank correlation (too few rows to grade)"
         order = _by_correlation(values, forward_return[rows], symbol)
     order = _fitted_behind(order, selection.names)
-    kept = _without_repeats(values, symbol, order, limit)
+    good = order
+    if automatic:
+        good = [p for p in order if grades.get(selection.names[p], "E") not in DROPPED_GRADES]
+    kept = _without_repeats(values, symbol, good, limit)
+    most = min(LEAST_SELECTED, limit) if automatic else limit
+    filled = automatic and len(kept) < most
+    if filled:
+        kept = _without_repeats(values, symbol, order, most)
     left = sorted(kept)
-    total = len(selection.columns)
-    warning = (
-        f"{total - len(left)} of {total} features dropped: below the best {limit} by {by}, or with "
-        f"a rank correlation above {REDUNDANT:g} to a better one (MAX_FEATURES)"
-    )
+    names = tuple(selection.names[place] for place in left)
+    if not automatic or not grades:
+        warning = (
+            f"{total - len(left)} of {total} features dropped: below the best {most} by {by}, or "
+            f"with a rank correlation above {REDUNDANT:g} to a better one "
+            f"({_SELECTED if automatic else 'MAX_FEATURES'})"
+        )
+    elif filled:
+        warning = (
+            f"{len(good)} of {total} features are graded better than D on the training rows: the "
+            f"best {len(left)} that differ are used all the same, and what they say may be noise "
+            f"({_SELECTED})"
+        )
+    else:
+        capped = "" if len(kept) < limit else f", or below the best {limit} (MAX_FEATURES)"
+        warning = (
+            f"{total - len(left)} of {total} features dropped: {total - len(good)} graded D or E, "
+            f"{len(good) - len(left)} with a rank correlation above {REDUNDANT:g} to a better one"
+            f"{capped} ({_SELECTED})"
+        )
     return Selection(
         columns=tuple(selection.columns[place] for place in left),
-        names=tuple(selection.names[place] for place in left),
-        warnings=(*selection.warnings, warning),
+        names=names,
+        warnings=(*selection.warnings, *([warning] if filled or len(left) < total else [])),
+        grades={name: grades[name] for name in names if name in grades},
     )
+
+
+def _graded(
+    sample: Sequence[FeatureBlock], names: Sequence[str], config: Config, horizon_s: float
+) -> tuple[list[int], dict[str, str]]:
+    """Return the places of the columns, best first, and their grades; nothing where too few rows.
+
+    A fitted column has the grade of the unfitted one that it stands behind.
+    """
+    try:
+        results = evaluate_factor_blocks(
+            sample,
+            config.override({"FORWARD_S": horizon_s}),
+            unknown=FITTED,
+            decay=False,
+            context=False,
+        )["factor_results"]
+    except DataError:
+        return [], {}
+    position = {name: place for place, name in enumerate(names)}
+    grades = {result["factor_name"]: result["grade"] for result in results}
+    for name in FITTED & set(names):
+        grades[name] = grades.get(_unfitted(name), "E")
+    return [position[result["factor_name"]] for result in results], grades
 
 
 def grading_sample(

@@ -19,6 +19,7 @@ from alphaseeker.config import Config
 from alphaseeker.features.block import FeatureBlock
 from alphaseeker.model.golden import build_golden
 from alphaseeker.training.answers import Answers, answer, join_answers
+from alphaseeker.training.column_request import Select
 from alphaseeker.training.dataset import any_warm_rows, fingerprint, join_blocks, warm_rows
 from alphaseeker.training.evaluation import Judged, fold_entry, judge_answers, report_of
 from alphaseeker.training.fit import raw_scores
@@ -61,7 +62,7 @@ class TrainedModel:
         ranges), ``fingerprint``, ``symbols``, ``rows`` by
         part ("test": those that the folds judged), ``baselines``, ``ready_history_s``,
         ``best_iteration``, ``num_trees``, ``parameters`` that a search changed, ``scheme``,
-        ``folds`` (ranges by part) and ``refit``.
+        ``folds`` (ranges by part), ``refit`` and ``selection`` (``select`` and ``grades``).
     results
         ``results`` of the public API's ``train_model``, without what the engine adds.
     golden_features, golden_scores
@@ -100,6 +101,8 @@ def train_on_blocks(
     on_progress: Progress | None = None,
     refit_columns: RefitColumns | None = None,
     resumed: Resumed | None = None,
+    select: Select = None,
+    on_fold: Callable[[FoldFit], None] | None = None,
 ) -> TrainedModel:
     """Train one model on the features of all symbols, and evaluate the way it was made by folds.
 
@@ -116,6 +119,10 @@ def train_on_blocks(
         See ``RefitColumns``; without it the columns stay as they are.
     resumed
         The model that this one goes on from.
+    select
+        None, "auto" or the names of the columns; see ``training.column_request``.
+    on_fold
+        Called with each fold's fit, while the blocks' columns are as that fold reads them.
 
     Raises
     ------
@@ -127,7 +134,11 @@ def train_on_blocks(
     """
     target = target_from_config(config)
     data = TrainingData(
-        blocks=blocks, rows=join_blocks(blocks, target), target=target, config=config
+        blocks=blocks,
+        rows=join_blocks(blocks, target),
+        target=target,
+        config=config,
+        select=select,
     )
     plan = _plan(data, resumed)
     fits = len(plan.folds) + config.split.REFIT
@@ -142,6 +153,8 @@ def train_on_blocks(
     for number, fold in enumerate(plan.folds):
         fit = fitted(fold, number)
         tested.append(_test(data, fit))
+        if on_fold is not None:
+            on_fold(fit)
     final = fitted(plan.final, len(tested)) if config.split.REFIT else tested[-1].fit
     report = _within(on_progress, 0, 1)
     report("evaluate", 0, 1)
@@ -171,11 +184,14 @@ def _within(on_progress: Progress | None, number: int, fits: int) -> Progress:
 def _plan(data: TrainingData, resumed: Resumed | None) -> Plan:
     """Plan the folds; rows count once any column that may be used has its history.
 
-    A warm start uses all of its model's columns, whatever FEATURE_CONFIG says: all must have it.
+    A warm start uses all of its model's columns, whatever FEATURE_CONFIG says, and a list those
+    that it names: all must have it.
     """
     names, ready = data.blocks[0].names, data.config.inference.READY_HISTORY_S
     if resumed is not None and resumed.start is not None:
         warm = warm_rows(data.blocks, resumed.selection(names).names, ready_history_s=ready)
+    elif isinstance(data.select, tuple):
+        warm = warm_rows(data.blocks, data.select, ready_history_s=ready)
     else:
         candidates = [names[column] for column in candidate_columns(names, data.config.feature)]
         warm = any_warm_rows(data.blocks, candidates, ready_history_s=ready)
@@ -224,6 +240,8 @@ def _entry(tested: _Tested) -> dict[str, Any]:
         "test_size": len(tested.judged.answers),
         "ranges": _plain_ranges(fit.fold),
         "n_features": len(fit.feature_names),
+        "feature_names": list(fit.feature_names),
+        "grades": dict(fit.training["selection"]["grades"]),
         "best_iteration": fit.training["best_iteration"],
         "threshold": fit.target["threshold"],
         "min_confidence": fit.calibration["min_confidence"],
@@ -283,8 +301,16 @@ def _with_results(model: TrainedModel, plan: Plan, evaluation: dict[str, Any]) -
             "TRADE_WITHOUT_EDGE is set"
         )
     rows = model.training["rows"]
+    folds = [set(fold["feature_names"]) for fold in evaluation["folds"]]
     results = {
         "feature_names": list(model.feature_names),
+        "selection": {
+            **model.training["selection"],
+            "folds": {
+                name: sum(name in chosen for chosen in folds)
+                for name in sorted(set(model.feature_names).union(*folds))
+            },
+        },
         "train_size": rows["train"],
         "val_size": rows["validation"],
         "test_size": evaluation["n_rows"],

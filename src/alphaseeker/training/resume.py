@@ -2,8 +2,9 @@
 
 Two ways:
 
-- ``refit``: a new model on the new data. Target and columns are the old model's; everything that
-  is fitted (thresholds, trees, calibration) is fitted anew, and the old trees are gone.
+- ``refit``: a new model on the new data. Target and columns are the old model's (``select`` may
+  choose among these); everything that is fitted (thresholds, trees, calibration) is fitted anew,
+  and the old trees are gone.
 - ``warm``: boosting goes on from the old model's scores. Its trees stay and new ones are added, so
   that everything that they read must stay what it was: the columns in their order, what the feature
   settings were fitted to, and the threshold of the classes. Calibration is fitted anew.
@@ -174,6 +175,7 @@ class Resumed:
             "mode": self.mode,
             "trained_until_ns": self.trained_until,
             "num_trees": self.artifact.training.get("num_trees", 0),
+            "select": (self.artifact.training.get("selection") or {}).get("select"),
         }
 
 

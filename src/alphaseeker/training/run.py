@@ -21,16 +21,13 @@ from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.catalogue import schema_hash
 from alphaseeker.features.custom import CustomFeature
-from alphaseeker.features.inputs import available_names
 from alphaseeker.features.matrix_file import allocate_values, release
 from alphaseeker.features.settings import settings_from_plain
 from alphaseeker.market.array_file import in_file, trim_memory
-from alphaseeker.market.gate import Verdict
-from alphaseeker.market.quality import QualityAccumulator, QualityReport, enforce
-from alphaseeker.market.readers import read_ticks
-from alphaseeker.market.schema import TickSeries
+from alphaseeker.market.quality import QualityReport
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.backends import choose_predictor
+from alphaseeker.training.column_request import check_select, columns_for, read_by_evaluation
 from alphaseeker.training.evaluation import evaluate_on
 from alphaseeker.training.fitted import (
     FITTED,
@@ -38,6 +35,7 @@ from alphaseeker.training.fitted import (
     fit_on_training_part,
     say_where_graded,
 )
+from alphaseeker.training.judged import MB, Judged, judge_source
 from alphaseeker.training.pipeline import Progress, TrainedModel, train_on_blocks
 from alphaseeker.training.resume import DEFAULT_MODE, later_rows, naming_the_cut, resume_from
 
@@ -51,12 +49,7 @@ __all__ = [
     "train_source",
 ]
 
-REPEATED = int(Verdict.REPEATED)
 PACKAGES = ("alphaseeker", "numpy", "numba", "lightgbm")
-MB = 1_000_000
-# Of MATRIX_MEMORY_MB: ticks that need more stand in files, as matrices that exceed the whole do.
-TICKS_SHARE = 1 / 8
-JUDGED_AT_ONCE = 65_536  # rows
 BY_ROW = (
     "values",
     "timestamp",
@@ -71,25 +64,6 @@ BY_ROW = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """A source as the quality gate left it.
-
-    Attributes
-    ----------
-    series
-        Every symbol's ticks with the refused rows left out.
-    accepted
-        By series, shape (n,), bool: the row reaches the features.
-    quality
-        What the gate counted.
-    """
-
-    series: tuple[TickSeries, ...]
-    accepted: tuple[Any, ...]
-    quality: QualityReport
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingRun:
     """A model ready to be saved, and the results beside it."""
 
@@ -98,50 +72,6 @@ class TrainingRun:
     factors: list[dict[str, Any]]
     warnings: tuple[str, ...]
     quality: QualityReport
-
-
-def judge_source(data: Any, config: Config, *, price_col: str = "close") -> Judged:
-    """Read ``data`` and judge every row.
-
-    Raises
-    ------
-    DataError
-        The source cannot be read, or is worse than DATA_CONFIG allows.
-    """
-    source = str(data) if isinstance(data, (str, os.PathLike)) else type(data).__name__
-    limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
-    total = QualityAccumulator(source, **limits)
-    series, accepted = [], []
-    read = read_ticks(
-        data,
-        price_col=price_col,
-        chunk_rows=config.data.CHUNK_ROWS,
-        memory_limit=config.data.MATRIX_MEMORY_MB * MB * TICKS_SHARE,
-    )
-    for one in read:
-        kept = np.empty(len(one), dtype=np.bool_)
-        for start in range(0, len(one), JUDGED_AT_ONCE):
-            rows = slice(start, start + JUDGED_AT_ONCE)
-            piece = replace(
-                one,
-                ticks=one.ticks[rows],
-                rows=one.rows[rows],
-                depth=None if one.depth is None else one.depth[rows],
-            )
-            verdicts = total.update(piece)
-            kept[rows] = (verdicts >= 0) & (verdicts < REPEATED)
-            for array in (one.ticks, one.rows, one.depth):
-                if array is not None:
-                    release(array)
-        series.append(one)
-        accepted.append(kept)
-    quality = total.report()
-    enforce(quality, config.data)
-    return Judged(
-        series=tuple(series),
-        accepted=tuple(accepted),
-        quality=quality,
-    )
 
 
 def blocks_of(
@@ -180,6 +110,7 @@ def train_source(
     custom: Sequence[CustomFeature] = (),
     resume: str | os.PathLike[str] | None = None,
     resume_mode: str = DEFAULT_MODE,
+    select: str | Sequence[str] | None = None,
 ) -> TrainingRun:
     """Train one model on everything in ``data``.
 
@@ -197,13 +128,15 @@ def train_source(
         Features of the user's own, computed beside the catalogue's.
     resume, resume_mode
         Model file to go on from, and how: ``refit`` or ``warm``; see ``training.resume``.
+    select
+        None, "auto" or names of features; see ``training.column_request``.
 
     Raises
     ------
     DataError
         The data cannot be read, is too bad, or too short.
     ConfigError
-        The mode is unknown, or a warm start is to search.
+        The mode or a feature is unknown, or a warm start is to search or to select.
     ModelError
         The model to go on from cannot be used.
     """
@@ -212,6 +145,7 @@ def train_source(
     if resume is not None:
         resumed = resume_from(Path(resume), resume_mode, config, custom)
         overridden, config = resumed.overridden(config), resumed.config(config)
+    wanted = check_select(select, custom, resumed)
     report: Callable[[str, int, int], None] = on_progress or (lambda stage, done, total: None)
     report("read", 0, 1)
     judged = judge_source(data, config, price_col=price_col)
@@ -226,10 +160,11 @@ def train_source(
         if resumed is not None and warm:
             # The trees that it goes on from read these columns with these settings.
             settings = resumed.settings
-            names = _read_by_evaluation(resumed.artifact, settings)
+            names = read_by_evaluation(resumed.artifact, settings)
         else:
             fitted, _ = fit_on_training_part(judged.series, judged.accepted, config)
             settings = replace(fitted, custom=tuple(custom))
+            names = columns_for(wanted, settings)
         report("features", 0, 1)
         limit = config.data.MATRIX_MEMORY_MB * MB
         blocks = blocks_of(judged, settings, names=names, memory_limit=limit)
@@ -237,7 +172,12 @@ def train_source(
         if not warm:
             refit = ColumnRefit(judged.series, judged.accepted, blocks, settings, config)
         trained = train_on_blocks(
-            blocks, config, on_progress=on_progress, refit_columns=refit, resumed=resumed
+            blocks,
+            config,
+            on_progress=on_progress,
+            refit_columns=refit,
+            resumed=resumed,
+            select=wanted,
         )
     settings = settings if refit is None else refit.settings
     training = dict(trained.training)
@@ -288,6 +228,8 @@ def _grade(
             blocks,
             config,
             unknown=FITTED,
+            decay=False,
+            context=False,
             on_progress=lambda done, total: report("factors", done, total),
         )
     except DataError as error:
@@ -356,7 +298,7 @@ def evaluate_source(
     blocks = blocks_of(
         judged,
         settings,
-        names=_read_by_evaluation(artifact, settings),
+        names=read_by_evaluation(artifact, settings),
         memory_limit=config.data.MATRIX_MEMORY_MB * MB,
     )
     from_ns = int(artifact.training["ranges"]["test"][0])
@@ -379,16 +321,6 @@ def evaluate_source(
         "rows_after": rows - before,
     }
     return results
-
-
-def _read_by_evaluation(artifact: ModelArtifact, settings: FeatureSettings) -> tuple[str, ...]:
-    """Return the columns of the model, of its baselines, and of the book.
-
-    What else the training data had, the data at hand may lack.
-    """
-    logistic = artifact.training["baselines"]["logistic"] or {"features": ()}
-    book = [name for name in available_names(settings) if name.startswith("book.")]
-    return tuple(dict.fromkeys((*artifact.feature_names, *logistic["features"], *book)))
 
 
 def _iso(nanoseconds: int) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,15 @@ NAMES_IN_A_WARNING = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The columns kept, in the order of the source, and a sentence about those that went."""
+    """The columns kept, in the order of the source, and a sentence about those that went.
+
+    ``grades`` has the grade of each column kept, on the training rows, where they were graded.
+    """
 
     columns: tuple[int, ...]
     names: tuple[str, ...]
     warnings: tuple[str, ...]
+    grades: Mapping[str, str] = field(default_factory=dict)
 
 
 def candidate_columns(names: Sequence[str], config: FeatureConfig) -> list[int]:
