@@ -121,6 +121,13 @@ def test_cuts_lie_over_the_data_and_the_last_lacks_one_row():
     assert cut_places(2) == [1]
 
 
+def test_without_a_single_cut_nothing_is_cleared(series, settings):
+    one_row = [dataclasses.replace(series[0], ticks=series[0].ticks[:1], rows=series[0].rows[:1])]
+    (finding,) = check_prefixes(one_row, settings, ["book.imbalance"])
+    assert not finding.judged
+    assert "give more rows" in finding.sentence
+
+
 def test_values_that_are_missing_are_equal(series, settings):
     @frame_feature()
     def nothing(frame):

@@ -76,7 +76,7 @@ def check_prefixes(
     Returns
     -------
     list of Finding
-        One for each column that changes, or a single one that passed.
+        One for each column that changes, or a single one that passed or was not judged.
     """
     changed: dict[str, tuple[int, int, str, int]] = {}
     own = [feature.columns[0].name for feature in frames]
@@ -100,6 +100,19 @@ def check_prefixes(
     if changed:
         return [_finding(name, *found) for name, found in changed.items()]
     count = len(names) + len(frames)
+    if cuts == 0:
+        return [
+            Finding(
+                check=CHECK,
+                passed=True,
+                sentence=(
+                    "not judged: no prefix of the data is long enough to compute the columns "
+                    "of; give more rows"
+                ),
+                figures={"columns": count, "cuts": 0},
+                judged=False,
+            )
+        ]
     return [
         Finding(
             check=CHECK,
