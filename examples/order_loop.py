@@ -189,7 +189,7 @@ async def trade(ticks: pd.DataFrame, model: Path, folder: Path) -> None:
     position, equity = venue.account()
     parts = len(venue.fills) - len({fill["order"] for fill in venue.fills})
     print(
-        f"{len(venue.fills)} fills, {parts} more than orders, {venue.rejected} orders rejected, "
+        f"{len(venue.fills)} fills, {parts} of them further parts, {venue.rejected} rejects, "
         f"{bot.repeated + repeated} fills came twice, {metrics['trades']} trades"
     )
     print(f"equity {metrics['equity']:,.2f} here, {equity:,.2f} at the venue, from {CASH}")

@@ -59,7 +59,7 @@ def test_order_loop(trained, market, tmp_path):
     result = run("order_loop.py", trained[0], path)
     assert result.returncode == 0, result.stderr
     counted = re.search(
-        r"(\d+) fills, (\d+) more than orders, (\d+) orders rejected, (\d+) fills came twice, "
+        r"(\d+) fills, (\d+) of them further parts, (\d+) rejects, (\d+) fills came twice, "
         r"(\d+) trades",
         result.stdout,
     )
