@@ -2,11 +2,11 @@
 
 python benchmarks/family_costs.py [--runs 15]
 
-Every figure comes from a process of its own, in which the replacement is made before anything is
-compiled, and kernels compile in memory. Sums that several families share are rows of their own, and
-what is left is the gate, the clock and the copy of the row. A family that is taken away can make
-another cheaper (no returns, no statistics of them): the parts need not add up to the whole. Times
-are of the processor.
+``pytest benchmarks/test_features.py -k families`` prints the same table. Every figure comes from a
+process of its own, in which the replacement is made before anything is compiled, and kernels
+compile in memory. Sums that several families share are rows of their own, and what is left is the
+gate, the clock and the copy of the row. A family that is taken away can make another cheaper (no
+returns, no statistics of them): the parts need not add up to the whole. Times are of the processor.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ CALLERS = (write, buckets, step)
 SHARED = {
     "extrema": ("_close_extrema",),
     "deviations": ("_close_series",),
+    "window sums": ("window_sums_step",),
     "averages by time": ("pass_time",),
 }
 WITH_INPUTS = ("depth", "aggressor")
+PARTS = [*FAMILIES, *SHARED]
 
 
 def empty(function):
@@ -93,31 +95,36 @@ def row(title, whole, rest):
     print(f"| {title} | {' | '.join(cells)} |", flush=True)
 
 
+def table(runs, only):
+    """Print what each part costs."""
+    whole = run([], runs)
+    print("| part | BTC quotes, ns a tick | share | NEXO (1 s grid), ns a tick | share |")
+    print("|---|---|---|---|---|")
+    print(f"| everything | {whole[0]:.0f} | | {whole[1]:.0f} | |", flush=True)
+    for part in only:
+        if part not in WITH_INPUTS:
+            row(part, whole, run([part], runs))
+    parts = [part for part in (*FAMILIES, *SHARED) if part not in WITH_INPUTS]
+    rest = run(parts, runs)
+    print(f"| none of these | {rest[0]:.0f} | | {rest[1]:.0f} | |", flush=True)
+    whole = run([], runs, inputs=True)
+    print(f"| everything, depth and sides read | {whole[0]:.0f} | | {whole[1]:.0f} | |", flush=True)
+    for part in WITH_INPUTS:
+        if part in only:
+            row(part, whole, run([part], runs, inputs=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--only", nargs="*", default=[*FAMILIES, *SHARED])
+    parser.add_argument("--only", nargs="*", default=PARTS)
     parser.add_argument("--without", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--inputs", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.without is not None:
         print(json.dumps(measure(options.without, options.runs, options.inputs)))
-        return
-    whole = run([], options.runs)
-    print("| part | BTC quotes, ns a tick | share | NEXO (1 s grid), ns a tick | share |")
-    print("|---|---|---|---|---|")
-    print(f"| everything | {whole[0]:.0f} | | {whole[1]:.0f} | |", flush=True)
-    for part in options.only:
-        if part not in WITH_INPUTS:
-            row(part, whole, run([part], options.runs))
-    parts = [part for part in (*FAMILIES, *SHARED) if part not in WITH_INPUTS]
-    rest = run(parts, options.runs)
-    print(f"| none of these | {rest[0]:.0f} | | {rest[1]:.0f} | |", flush=True)
-    whole = run([], options.runs, inputs=True)
-    print(f"| everything, depth and sides read | {whole[0]:.0f} | | {whole[1]:.0f} | |", flush=True)
-    for part in WITH_INPUTS:
-        if part in options.only:
-            row(part, whole, run([part], options.runs, inputs=True))
+    else:
+        table(options.runs, options.only)
 
 
 if __name__ == "__main__":

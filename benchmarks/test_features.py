@@ -7,6 +7,7 @@ Run with ``pytest benchmarks/test_features.py``. The figures that matter stand i
 import statistics
 import time
 
+import family_costs
 import pytest
 from captures import EVENTS, GRID, GRID_WITH_DEPTH, Loop, load
 
@@ -14,6 +15,7 @@ from alphaseeker.features.batch import step_through
 
 CAPTURES = (EVENTS, GRID)
 CHOSEN = 30
+RUNS = 15
 
 
 def capture(name, **inputs):
@@ -92,3 +94,11 @@ def test_depth_and_sides(benchmark, name):
     for what, loop in loops.items():
         benchmark.extra_info[f"{what}_columns"] = len(loop.names)
         benchmark.extra_info[f"{what}_ns_a_tick"] = round(statistics.median(times[what]) * per_tick)
+
+
+def test_families(benchmark, capsys):
+    """What each family costs, and its share, as a table: nanoseconds a tick."""
+    capture(EVENTS)
+    with capsys.disabled():
+        print()
+        benchmark.pedantic(family_costs.table, args=(RUNS, family_costs.PARTS), rounds=1)

@@ -211,6 +211,9 @@ TESTED_IN = {
     "training/fold_parts.py": "training/test_fold_fit.py",
     # What splitters share is seen in the one that is used most.
     "training/time_splitter.py": "training/test_walk_forward.py",
+    # Lanes are one thing in three files.
+    "kernels/lane_math.py": "kernels/test_lanes.py",
+    "kernels/lane_types.py": "kernels/test_lanes.py",
 }
 
 

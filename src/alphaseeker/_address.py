@@ -20,7 +20,7 @@ from numba.core import config as numba_config
 from numba.core.cgutils import unpack_tuple
 from numba.extending import intrinsic
 
-__all__ = ["Entry", "foreign", "pointer"]
+__all__ = ["Entry", "address_of", "foreign", "lent", "pointer"]
 
 types: Any = numba.types
 
@@ -33,9 +33,16 @@ class Entry:
     kernel
         Made by ``_jit.kernel``.
     samples
-        Returns one argument of each type that the kernel is called with.
+        Returns one argument of each type that the kernel is called with. Arrays are handed over
+        without their owner: the kernel must not keep them.
     result
-        The Numba type that it returns.
+        The Numba type that it returns, of a number.
+
+    Raises
+    ------
+    TypeError
+        ``result`` is not the type of a number: an array that was returned might be one that was
+        lent, whose owner nobody would know.
 
     Attributes
     ----------
@@ -47,6 +54,8 @@ class Entry:
     def __init__(
         self, kernel: Any, samples: Callable[[], tuple[Any, ...]], result: Any = types.int64
     ) -> None:
+        if not isinstance(result, types.Number):
+            raise TypeError(f"result is {result}; a kernel called by address must return a number")
         self._kernel = kernel
         self._samples = samples
         self._result = result
@@ -93,16 +102,20 @@ class Entry:
             if not isinstance(arguments, types.BaseTuple) or len(arguments) != len(wanted):
                 return None  # Numba says that there is no such call
             taken = tuple(
-                _taken(place, given, own)
-                for place, (given, own) in enumerate(zip(arguments, wanted, strict=True))
+                _taken(f"argument {place}", given, own)
+                for place, (given, own) in enumerate(zip(arguments, wanted, strict=True), 1)
             )
 
             def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
                 convention = context.call_conv
                 function = convention.get_function_type(self._result, wanted)
                 kernel = builder.inttoptr(values[0], function.as_pointer())
+                handed = [
+                    _lent(context, builder, kind, value)
+                    for kind, value in zip(taken, unpack_tuple(builder, values[1]), strict=True)
+                ]
                 status, returned = convention.call_function(
-                    builder, kernel, self._result, wanted, unpack_tuple(builder, values[1])
+                    builder, kernel, self._result, wanted, handed
                 )
                 with builder.if_then(status.is_error, likely=False):
                     convention.return_status_propagate(builder, status)
@@ -113,8 +126,45 @@ class Entry:
         return intrinsic(call)
 
 
-def _taken(place: int, given: Any, own: Any) -> Any:
-    """Return the type in which an argument is handed over.
+def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = ir.Constant(array.meminfo.type, None)
+    array.parent = ir.Constant(array.parent.type, None)
+    return array._getvalue()
+
+
+def _lend(context: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _lent(context, builder, array, values[0])
+
+    return array(array), generate
+
+
+def _same(array: Any) -> Any:
+    return array
+
+
+# For kernels: ``lent(array)`` is the array without its owner, for loops that hand it on at every
+# turn and run while somebody else holds it. To count its references is an atomic instruction, and
+# a call counts each array several times. What is called through an address is given arrays so.
+lent = _same if numba_config.DISABLE_JIT else intrinsic(_lend)
+
+
+def _told(kind: Any) -> str:
+    """Say what an argument's type is, without the hundreds of fields that a record may have."""
+    if not isinstance(kind, types.Array):
+        return str(kind)
+    numbers = "records" if isinstance(kind.dtype, types.Record) else str(kind.dtype)
+    order = (
+        "" if kind.layout == "C" else " with gaps" if kind.layout == "A" else " in Fortran order"
+    )
+    return f"a {kind.ndim}-dimensional array of {numbers}{order}"
+
+
+def _taken(name: str, given: Any, own: Any) -> Any:
+    """Return the type in which the argument that is called ``name`` is handed over.
 
     Arrays go as they are: one that may not be written looks the same to the kernel.
     """
@@ -126,10 +176,9 @@ def _taken(place: int, given: Any, own: Any) -> Any:
         own.layout,
     )
     if not same:
-        kind = "a record" if isinstance(own.dtype, types.Record) else str(own.dtype)
         raise numba.TypingError(
-            f"argument {place + 1} must be a C-contiguous array of {kind} with {own.ndim} "
-            "dimensions: make it one with numpy.ascontiguousarray"
+            f"{name} must be {_told(own)}, contiguous in C order; {_told(given)} was given: make "
+            "it one with numpy.ascontiguousarray, and records with the dtype of this version"
         )
     return given
 
@@ -159,6 +208,25 @@ def foreign(result: Any, *arguments: Any) -> Any:
         return returned(types.int64, types.Tuple(arguments)), generate
 
     return intrinsic(call)
+
+
+def address_of(name: str, sample: Callable[[], Any]) -> Any:
+    """Return ``address(array)`` for kernels, of arrays of the very type that ``sample`` returns.
+
+    Whoever asks holds the array while its address is in use. ``name`` is what the array is called
+    where one of another type is refused.
+    """
+
+    def typing(context: Any, array: Any) -> Any:
+        taken = _taken(name, array, numba.typeof(sample()))
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            made = context.make_array(taken)(context, builder, values[0])
+            return builder.ptrtoint(made.data, context.get_value_type(types.int64))
+
+        return types.int64(taken), generate
+
+    return intrinsic(typing)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

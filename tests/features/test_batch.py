@@ -200,6 +200,16 @@ def test_an_empty_series_gives_an_empty_block(walk):
     assert block.values.shape == (0, len(available_names(FeatureSettings())))
 
 
+def test_no_ticks_are_no_step(deep_walk, everything, advance):
+    """There is no depth to read, which bounds checks and a process without the compiler tell."""
+    settings = FeatureSettings(**everything)
+    records = allocate_session(settings)
+    before = records.tobytes()
+    values, verdicts = advance(records, deep_walk(2), slice(0, 0), settings)
+    assert len(values) == len(verdicts) == 0
+    assert records.tobytes() == before
+
+
 def test_an_unknown_column_is_refused(walk):
     with pytest.raises(ConfigError, match=r"unknown feature 'book\.x'"):
         compute_features(walk(2), settings=FeatureSettings(), names=["book.x"])

@@ -193,3 +193,29 @@ def test_runs_to_one_side(make_series, with_depth, everything, run, down):
         assert last[result.names.index(name)] * sign > 0, name
     for name in ("liquidity.kyle_60s", "liquidity.hasbrouck_60s", "liquidity.price_impact_60s"):
         assert last[result.names.index(name)] > 0, name
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-7, 1e-12, 1e-20])
+def test_the_slope_of_the_quote_is_that_of_however_small_sizes(make_series, run, size):
+    """One more than a size of 1e-20 is one, whose logarithm is no size at all."""
+    series = make_series(range(3), 100.0, 100.02, bid_volume=3.0 * size, ask_volume=2.0 * size)
+    slopes = run(series).column("book.quote_slope").astype(float)
+    expected = 0.02 / (math.log1p(3.0 * size) + math.log1p(2.0 * size)) / 100.01 * 1e4
+    np.testing.assert_allclose(slopes, expected, rtol=3e-7)
+
+
+@pytest.mark.parametrize("size", [math.nan, -1e6])
+def test_a_level_whose_size_is_not_known_has_no_columns_of_sizes(walk, with_depth, run, size):
+    """The bits of NaN are those of a large number: a logarithm of them would be 710."""
+    series = with_depth(walk(40), levels=5)
+    depth = series.depth.copy()
+    depth[30, 1, 1] = size
+    known = run(series, depth_levels=5)
+    result = run(replace(series, depth=depth), depth_levels=5)
+    np.testing.assert_array_equal(result.values[:30], known.values[:30])
+    for name in ("bid_slope", "within_5bp", "within_10bp", "within_25bp"):
+        assert np.isfinite(known.column(f"depth.{name}")[30])
+        assert np.isnan(result.column(f"depth.{name}")[30]), name
+    for name in ("ask_slope", "gap"):
+        column = f"depth.{name}"
+        assert result.column(column)[30] == known.column(column)[30], name

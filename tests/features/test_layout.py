@@ -13,21 +13,17 @@ from alphaseeker.features.inputs import available_names
 from alphaseeker.features.layout import (
     LAG_RING,
     OUTPUT,
+    PLAN,
     RECORD,
     RING,
     feature_vector,
 )
 from alphaseeker.features.step import tick_step
-from alphaseeker.features.write import WARM
+from alphaseeker.features.window_lanes import lane_of
+from alphaseeker.kernels.lanes import WIDE
 from alphaseeker.kernels.windows import (
-    BEGIN,
-    CHANGED,
-    CHANGED_LANE,
-    GROUP,
     LANES,
     LENGTH,
-    NOTHING,
-    OCCUPIED,
     PARTIAL,
     PREFIX,
     SLOTS,
@@ -88,8 +84,8 @@ def test_feature_vector_is_the_record_itself():
 
 def test_state_of_a_symbol_fits_its_budget():
     assert RECORD.itemsize <= 512 * 1024
-    assert max(WINDOWS) + 10 < min(RING, OCCUPIED)
-    for ring in (RING, LAG_RING, OCCUPIED):
+    assert max(WINDOWS) + 10 < RING
+    for ring in (RING, LAG_RING):
         assert ring & (ring - 1) == 0
 
 
@@ -98,13 +94,27 @@ def test_windows_of_any_bucket_fit_the_record(bucket_s):
     records = allocate_session(FeatureSettings(bucket_s=bucket_s))
     tenths = round(bucket_s * 10)
     for name, group in (SUMS | STACKS).items():
+        lanes = [lane_of(window) for window in group.windows]
+        expected = np.zeros(WIDE)
+        expected[lanes] = [window * 10 // tenths for window in group.windows]
         lengths = records[name]["lengths"][0]
-        assert lengths.tolist() == [window * 10 // tenths for window in group.windows]
+        assert lengths.tolist() == expected.tolist()
         assert lengths.sum() <= records[name]["slots"].shape[1]
-    for name in STACKS:
-        ends = records[name]["offsets"][0] + records[name]["lengths"][0]
-        assert np.all(ends[:-1] <= records[name]["offsets"][0, 1:])
+        # A window of no bucket is never full, and so is a lane without a window.
+        never = np.where(expected > 0, expected, np.inf)
+        assert records[name]["full"][0].tolist() == never.tolist()
+    for name, group in STACKS.items():
+        lanes = [lane_of(window) for window in group.windows]
+        begins = records[name]["offsets"][0, lanes]
+        ends = begins + records[name]["lengths"][0, lanes]
+        assert np.all(ends[:-1] <= begins[1:])
         assert ends[-1] <= records[name]["slots"].shape[1]
+        assert records[name]["count"].tolist() == [WIDE]
+    for name in SUMS:
+        lengths = np.maximum(records[name]["lengths"][0], 1)
+        np.testing.assert_allclose(records[name]["rates"][0], 1 / (lengths * bucket_s), rtol=1e-15)
+    lengths = np.maximum(records["moves"]["lengths"][0], 1)
+    np.testing.assert_allclose(records["averages"]["shares"][0], 1 / lengths, rtol=1e-15)
     assert records["clock"]["longest"][0] == 9000 // tenths
     assert records["trade"]["lag"][0] == np.ceil(5 / bucket_s)
 
@@ -114,46 +124,42 @@ def test_the_plan_finds_every_array_of_every_group(bucket_s):
     """What a group's fields are called, the plan knows by its row in the memory."""
     settings = FeatureSettings(bucket_s=bucket_s, depth_levels=2, aggressor=True)
     records = allocate_session(settings)
+    lengths = {name: records[name]["lengths"][0].copy() for name in SUMS}
     memory = records["memory"][0]
     memory[:] = np.arange(memory.size).reshape(memory.shape)
-    rows = iter(records["plan"][0])
-    taken, nothing = [], set()
-    for number, (name, group) in enumerate(SUMS.items()):
+    rows = iter(zip(PLAN, records["windows"][0], strict=True))
+    taken = []
+    for name, group in SUMS.items():
         field = records[name]
-        for window in range(len(group.windows)):
-            row = next(rows)
+        for window, seconds in enumerate(group.windows):
+            row, own = next(rows)
             width = row[WIDTH] * LANES
-            assert row[GROUP] == number
-            assert row[NOTHING] + row[WIDTH] <= len(memory)
-            nothing.add(row[NOTHING].item())
+            assert own[LENGTH] == lengths[name][lane_of(seconds)]
             assert group.channels <= width < group.channels + LANES
             at = sum(group.windows[:window]) * width
             arrays = {
                 row[PARTIAL] * LANES: field["partial"][0],
                 row[PREFIX] * LANES: field["prefix"][0, window],
-                row[TOTAL] * LANES: field["sums"][0, window],
-                row[SLOTS] * LANES: field["slots"].ravel()[at : at + row[LENGTH] * width],
-                row[CHANGED] * LANES + row[CHANGED_LANE]: field["changed"][0, window : window + 1],
+                row[TOTAL] * LANES: field["sums"][0, lane_of(seconds)],
+                row[SLOTS] * LANES: field["slots"].ravel()[at : at + own[LENGTH] * width],
             }
+            assert len(arrays) == 4
             for first, array in arrays.items():
                 assert array.tolist() == list(range(first, first + array.size))
-            own = list(arrays.values()) if window == 0 else list(arrays.values())[1:]
-            taken.extend(np.concatenate(own).tolist())
+            places = list(arrays.values()) if window == 0 else list(arrays.values())[1:]
+            taken.extend(np.concatenate(places).tolist())
     assert next(rows, None) is None
     assert len(set(taken)) == len(taken)  # no two share a number
-    # One place of zeros for all of them, the last of memory, in which nobody writes.
-    (zeros,) = nothing
-    assert max(taken) < zeros * LANES
-    assert np.all(allocate_session(settings)["memory"][0, zeros:] == 0.0)
 
 
 def test_groups_build_their_sums_at_buckets_of_their_own():
     records = allocate_session(FeatureSettings(depth_levels=2, aggressor=True))
-    plan = records["plan"][0]
-    begins = plan[plan[:, LENGTH] == 300, BEGIN].tolist()
+    lengths, every = records["windows"][0, :, LENGTH], records["begins"][0]
+    begins = every[lengths == 300].tolist()
     assert len(begins) == len(SUMS)
     begins += [300 * records[name]["stagger"].item() // 8 for name in STACKS]
     assert len(set(begins)) >= len(begins) - 1  # nine groups share eight places
+    assert np.all(every < np.maximum(lengths, 1))
 
 
 def test_groups_that_the_data_has_nothing_for_are_not_kept_up():
@@ -163,9 +169,10 @@ def test_groups_that_the_data_has_nothing_for_are_not_kept_up():
         ({"depth_levels": 2}, {"sides"}),
         ({"depth_levels": 2, "aggressor": True}, set()),
     ):
-        plan = allocate_session(FeatureSettings(**settings))["plan"][0]
-        idle = set(plan[plan[:, LENGTH] == 0, GROUP].tolist())
-        assert {list(SUMS)[group] for group in idle} == unused
+        lengths = allocate_session(FeatureSettings(**settings))["windows"][0, :, LENGTH]
+        groups = np.repeat(list(SUMS), [len(group.windows) for group in SUMS.values()])
+        assert set(groups[lengths == 0].tolist()) == unused
+        assert not set(groups[lengths > 0].tolist()) & unused
 
 
 def test_the_first_tick_writes_every_column(deep_walk, everything):
@@ -222,9 +229,3 @@ def test_one_warm_step_writes_every_column_of_what_the_settings_offer(
     assert named(wanted & ~np.isfinite(vector)) == []
     # What is not offered gets no number: no family writes into another one's columns.
     assert named(~wanted & written & ~np.isnan(vector)) == []
-
-
-def test_every_window_of_sums_is_full_when_the_step_begins_to_skip():
-    """Bars are written with every bucket that closes, whatever else is skipped."""
-    histories = [f.history_buckets(1.0) for f in FEATURES if not f.bar]
-    assert max(histories) <= WARM

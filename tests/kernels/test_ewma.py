@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alphaseeker.kernels.ewma import fill_weights, flow_step, level_step
+from alphaseeker.kernels.lanes import WIDE
 from oracles import kernels as oracle
 
 FIXED = settings(deadline=None, derandomize=True)
@@ -155,13 +156,14 @@ def test_a_long_run_does_not_drift(half_life):
 
 HALF_LIVES = (1.0, 5.0, 30.0, 60.0, 300.0, 900.0)
 RATES = math.log(2.0) / np.array(HALF_LIVES)
+MARK = 12_345.678  # what stands beside the weights
 # Where the fastest of the averages passes from the series to the exponential.
 TURN = 1.0 / 64.0 / RATES[0]
 
 
 def weights_run(elapsed, rates, out):
     for i in range(len(elapsed)):
-        fill_weights(out[i], rates, elapsed[i])
+        fill_weights(out[i, 1:-1], rates, elapsed[i])
     return out
 
 
@@ -170,8 +172,15 @@ compiled_weights_run = numba.njit(weights_run)
 
 def weights_of(elapsed, half_lives=HALF_LIVES, run=compiled_weights_run):
     elapsed = np.array(elapsed)
-    rates = math.log(2.0) / np.array(half_lives)
-    return run(elapsed, rates, np.full((len(elapsed), len(half_lives)), np.nan))
+    rates = np.zeros(WIDE)
+    rates[: len(half_lives)] = math.log(2.0) / np.array(half_lives)
+    out = np.full((len(elapsed), WIDE + 2), MARK)
+    out[:, 1:-1] = np.nan
+    run(elapsed, rates, out)
+    assert np.all(out[:, [0, -1]] == MARK)
+    weights, rest = np.split(out[:, 1:-1], [len(half_lives)], axis=1)
+    assert np.all(rest == 0.0), "where there is no half-life nothing is ever taken away"
+    return weights
 
 
 def assert_weights(got, elapsed, half_lives):
@@ -189,7 +198,7 @@ def test_weights_on_both_sides_of_the_turn():
 
 @FIXED
 @given(
-    half_lives=st.lists(st.floats(0.1, 3600.0), min_size=1, max_size=9, unique=True).map(sorted),
+    half_lives=st.lists(st.floats(0.1, 3600.0), min_size=1, max_size=WIDE, unique=True).map(sorted),
     elapsed=st.lists(durations, min_size=1, max_size=5),
 )
 def test_weights_have_all_their_digits(half_lives, elapsed):

@@ -13,6 +13,8 @@ from oracles import kernels as oracle
 
 FIXED = settings(deadline=None, derandomize=True)
 LENGTHS = (0, 1, 2, 5, 60)
+CHANNELS = 4
+FENCE, MARK = 2, 12_345.678
 STAGGERS = range(8)
 STEPS = 20_000 if numba.config.DISABLE_JIT else 1_000_000
 
@@ -29,15 +31,22 @@ compiled_run = numba.njit(run)
 class Maxima:
     """The arrays of one set of windows, and the maxima after each bucket fed.
 
-    The slots begin greater than anything fed: what is read before it was written shows.
+    The slots begin greater than anything fed: what is read before it was written shows. Around the
+    arrays stand numbers that nobody has any business with.
     """
 
-    def __init__(self, lengths=LENGTHS, channels=2, stagger=0, run=compiled_run):
+    def __init__(self, lengths=LENGTHS, stagger=0, run=compiled_run):
         self.lengths = np.array(lengths, dtype=np.int64)
-        self.offsets = np.concatenate(([0], np.cumsum(self.lengths)[:-1]))
-        self.slots = np.full((max(1, self.lengths.sum()), channels), math.inf)
-        self.prefix = np.full((len(lengths), channels), math.inf)
-        self.maxima = np.full((len(lengths), channels), math.nan)
+        self.offsets = FENCE + np.cumsum(self.lengths) - self.lengths
+        self.memory = [
+            np.full((rows + 2 * FENCE, CHANNELS), MARK)
+            for rows in (self.lengths.sum(), len(lengths), len(lengths))
+        ]
+        self.slots = self.memory[0]
+        self.prefix, self.maxima = (memory[FENCE:-FENCE] for memory in self.memory[1:])
+        self.slots[FENCE:-FENCE] = math.inf
+        self.prefix[:] = math.inf
+        self.maxima[:] = math.nan
         self.positions = np.full(len(lengths), -1)
         self.stagger = stagger
         self.run = run
@@ -56,6 +65,9 @@ class Maxima:
             history,
             out,
         )
+        for memory in self.memory:
+            assert np.all(memory[:FENCE] == MARK)
+            assert np.all(memory[-FENCE:] == MARK)
         return out
 
     def reset(self):
@@ -70,7 +82,9 @@ def assert_maxima(out, history, lengths):
 
 
 def path(shape, rows=500):
-    """Two channels: the shape, and its negation, whose maximum is the minimum of the shape."""
+    """Four channels: the shape, its negation, whose maximum is the minimum of the shape, and two
+    of other scales that run ahead of it and behind it.
+    """
     random = np.random.default_rng(1)
     values = {
         "walk": np.cumsum(random.normal(size=rows)),
@@ -80,7 +94,8 @@ def path(shape, rows=500):
         "saw": np.arange(rows) % 61 * -1.0,
         "constant": np.full(rows, -0.0),
     }[shape]
-    return np.column_stack([values, -values])
+    ahead, behind = np.roll(values, -7) * 1e9, np.roll(-values, 11) * 1e-9
+    return np.column_stack([values, -values, ahead, behind])
 
 
 SHAPES = ("walk", "noise", "ties", "rising", "saw", "constant")
@@ -101,15 +116,20 @@ def test_maxima_are_those_of_the_last_buckets(shape, stagger):
     stagger=st.sampled_from(STAGGERS),
     forgotten=st.integers(0, 30),
     values=st.lists(
-        st.one_of(st.integers(-3, 3).map(float), st.floats(allow_nan=False)),
+        st.tuples(
+            *[
+                st.one_of(st.integers(-3, 3).map(float), st.floats(allow_nan=False))
+                for _ in range(CHANNELS)
+            ]
+        ),
         min_size=1,
         max_size=60,
     ),
 )
 def test_any_lengths_and_any_values(lengths, stagger, forgotten, values):
-    history = np.array(values)[:, None]
-    maxima = Maxima(lengths, channels=1, stagger=stagger)
-    maxima.feed(np.full((forgotten, 1), math.inf))
+    history = np.array(values)
+    maxima = Maxima(lengths, stagger=stagger)
+    maxima.feed(np.full((forgotten, CHANNELS), math.inf))
     maxima.reset()
     assert_maxima(maxima.feed(history), history, lengths)
 
@@ -129,9 +149,14 @@ def test_a_minimum_is_the_maximum_of_the_negated_values():
 
 
 def test_infinities_leave_with_their_bucket():
-    inputs = np.array([[0.0], [math.inf], [1.0], [-math.inf], [-math.inf], [-math.inf]])
-    out = Maxima((2,), channels=1).feed(inputs)
-    assert out[1:, 0, 0].tolist() == [math.inf, math.inf, 1.0, -math.inf, -math.inf]
+    inputs = np.array([0.0, math.inf, 1.0, -math.inf, -math.inf, -math.inf])
+    for channel in range(CHANNELS):
+        history = np.zeros((len(inputs), CHANNELS))
+        history[:, channel] = inputs
+        out = Maxima((2,)).feed(history)
+        expected = [math.inf, math.inf, 1.0, -math.inf, -math.inf]
+        assert out[1:, 0, channel].tolist() == expected
+        assert np.all(np.delete(out[1:, 0], channel, axis=1) == 0.0)
 
 
 def test_a_window_of_no_bucket_is_passed_over():
@@ -150,6 +175,15 @@ def test_a_reset_forgets_all_buckets(before, stagger):
     used.reset()
     history = path("walk")
     assert_maxima(used.feed(history), history, LENGTHS)
+
+
+@every_stagger
+@pytest.mark.parametrize("stale", [math.nan, math.inf, 1e300, -7.25])
+def test_a_full_window_has_nothing_of_what_stood_in_its_slots(stale, stagger):
+    maxima = Maxima(stagger=stagger)
+    maxima.slots[FENCE:-FENCE] = stale
+    history = path("walk", rows=200)
+    assert_maxima(maxima.feed(history), history, LENGTHS)
 
 
 @every_stagger

@@ -1,5 +1,7 @@
 """Two-stack window sums against sums over the kept history."""
 
+import math
+
 import numba
 import numpy as np
 import pytest
@@ -7,11 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alphaseeker.kernels.windows import (
-    CHANGED,
-    GROUP,
     LENGTH,
-    NOTHING,
-    OCCUPIED,
     PARTIAL,
     PREFIX,
     SLOTS,
@@ -36,22 +34,6 @@ def assert_sums(out, history, lengths, places, *, tolerance):
                 continue
             sums, sizes = oracle.window_sums(history[: i + 1], length)
             assert np.all(np.abs(out[i, w] - sums) <= tolerance * sizes), (length, i)
-
-
-def never_empty(windows, history):
-    """Feed the history with a channel more, which is never zero, and return the sums without it."""
-    twin = Windows(
-        windows.lengths, history.shape[1] + 1, windows.stagger, windows.run, windows.number
-    )
-    full = twin.feed(np.column_stack([history, np.ones(len(history))]))
-    return full[:, :, :-1]
-
-
-def complete(out, lengths):
-    """Yield each window's number, its length and its sums from the bucket that completes it."""
-    for w, length in enumerate(lengths):
-        if length > 0:
-            yield w, length, np.ascontiguousarray(out[length - 1 :, w])
 
 
 def mostly_empty(rows, share, channels=3, seed=0):
@@ -116,8 +98,7 @@ def test_a_window_of_no_bucket_is_passed_over():
     out = windows.feed(prices_and_flows(50))
     assert np.all(out[:, 0] == -7.0)
     assert windows.positions[0] == 0
-    assert not windows.written[:, 0].any()
-    assert windows.written[:, 1].all()
+    assert_sums(out, prices_and_flows(50), (0, 3), range(50), tolerance=60 * EPSILON)
 
 
 def test_after_turbulence_a_sum_of_zeros_is_zero():
@@ -143,20 +124,19 @@ def test_groups_in_one_plan_do_not_touch_each_other():
     places = np.cumsum([0, *(len(windows.memory) for windows in fresh)])
     memory = np.concatenate([windows.memory for windows in fresh])
     plan = np.concatenate([windows.plan for windows in fresh])
+    own = np.concatenate([windows.windows for windows in fresh])
+    begins = np.concatenate([windows.begins for windows in fresh])
     numbers = np.repeat(np.arange(3), [len(windows.lengths) for windows in fresh])
-    plan[:, GROUP] = numbers
-    for column in (PARTIAL, PREFIX, TOTAL, SLOTS, CHANGED, NOTHING):
+    for column in (PARTIAL, PREFIX, TOTAL, SLOTS):
         plan[:, column] += places[numbers]
-    occupied = np.ones((3, OCCUPIED), dtype=np.uint8)
-    window_sums_reset(memory, plan, occupied)
-    assert not occupied.any()
+    window_sums_reset(memory, plan, own, begins)
     for i in range(rows):
         for group, history in enumerate(histories):
             partial = plan[numbers == group, PARTIAL][0]
             memory[partial:].reshape(-1)[: history.shape[1]] = history[i]
-        window_sums_step(memory, plan, occupied, 900 + i)
+        window_sums_step(memory, plan, own)
         for row, group in enumerate(numbers):
-            length, total = plan[row, [LENGTH, TOTAL]]
+            length, total = own[row, LENGTH], plan[row, TOTAL]
             if length > 0 and i + 1 >= length:
                 window = row - np.argmax(numbers == group)
                 got = memory[total:].reshape(-1)[: histories[group].shape[1]]
@@ -174,25 +154,10 @@ def test_sums_over_empty_buckets_are_those_of_the_last_buckets(share, stagger):
     assert_sums(out, history, LENGTHS, range(400), tolerance=60 * EPSILON)
 
 
-@every_stagger
-@pytest.mark.parametrize("share", [0.0, 0.005, 0.05, 0.5])
-def test_passing_over_empty_buckets_changes_no_bit(share, stagger):
-    history = mostly_empty(2_000, share, seed=stagger)
-    lengths = (1, 2, 5, 60, 300)
-    windows = Windows(lengths, stagger=stagger)
-    full = never_empty(windows, history)
-    out = windows.feed(history)
-    for (_, length, skipped), (_, _, plain) in zip(
-        complete(out, lengths), complete(full, lengths), strict=True
-    ):
-        assert skipped.tobytes() == plain.tobytes(), length
-
-
 @settings(FIXED, max_examples=100)
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4).map(sorted),
     stagger=st.sampled_from(STAGGERS),
-    number=st.integers(0, 3_000),
     before=st.integers(0, 30),
     steps=st.lists(
         st.tuples(st.integers(0, 25), st.sampled_from([1.0, -1.0, 0.1, 0.2, -0.3, 1e9])),
@@ -200,60 +165,32 @@ def test_passing_over_empty_buckets_changes_no_bit(share, stagger):
         max_size=20,
     ),
 )
-def test_any_run_of_empty_buckets(lengths, stagger, number, before, steps):
+def test_any_run_of_empty_buckets(lengths, stagger, before, steps):
     """Each step is a number of empty buckets and the value of the bucket after them."""
     history = np.concatenate([[0.0] * empty + [value] for empty, value in steps])[:, None]
-    windows = Windows(lengths, 1, stagger, number=number)
+    windows = Windows(lengths, 1, stagger)
     windows.feed(np.full((before, 1), 1e300))
     windows.reset()
-    full = never_empty(windows, history)
     out = windows.feed(history)
     assert_sums(out, history, lengths, range(len(history)), tolerance=24 * EPSILON)
-    for (_, length, skipped), (_, _, plain) in zip(
-        complete(out, lengths), complete(full, lengths), strict=True
-    ):
-        assert skipped.tobytes() == plain.tobytes(), length
 
 
 @every_stagger
-def test_a_window_says_when_its_sums_were_written(stagger):
+def test_where_nothing_enters_and_nothing_leaves_no_bit_changes(stagger):
+    """But for the bucket that fills a block, whose sums are added in another order."""
     history = mostly_empty(1_000, 0.02, seed=20 + stagger)
     windows = Windows(stagger=stagger)
-    out = windows.feed(history)
+    filled = []
+    out = []
+    for bucket in history:
+        out.append(windows.feed([bucket])[0])
+        filled.append(windows.positions == 0)
+    out, filled = np.array(out), np.array(filled)
     held = history.any(axis=1)
-    for w, length in enumerate(LENGTHS):
-        if length == 0:
-            continue
-        written = windows.written[length:, w]
-        enters, leaves = held[length:], held[:-length]
-        assert np.all(written[enters | leaves])
-        moved = (out[length:, w] != out[length - 1 : -1, w]).any(axis=1)
-        assert np.all(written[moved])
-        # Otherwise only when a block is full, once in so many buckets.
-        idle = written & ~(enters | leaves)
-        assert idle.sum() <= len(history) / length
-        assert length < 5 or not written.all()
-
-
-def test_clearing_the_mark_is_the_readers_affair():
-    windows = Windows((3,), channels=1)
-    windows.feed([[1.0]])
-    for number in range(windows.number, windows.number + 9):
-        windows.partial[:] = 0.0
-        window_sums_step(windows.memory, windows.plan, windows.occupied, number)
-        assert windows.changed[0] == 1.0
-
-
-@every_stagger
-def test_what_lies_before_a_reset_counts_as_empty(stagger):
-    # Numbers go round the ring of flags: those of a thousand full buckets stand in all of it.
-    windows = Windows((900,), channels=1, stagger=stagger)
-    windows.feed(np.full((OCCUPIED + 500, 1), 1e300))
-    windows.reset()
-    assert not windows.occupied.any()
-    history = mostly_empty(1_500, 0.01, channels=1, seed=stagger)
-    out = windows.feed(history)
-    assert_sums(out, history, (900,), range(899, 1_500, 40), tolerance=900 * EPSILON)
+    for w, length in enumerate(LENGTHS[2:], start=2):
+        idle = ~(held[length:] | held[:-length] | filled[length:, w])
+        assert idle.sum() > 100
+        assert out[length:, w][idle].tobytes() == out[length - 1 : -1, w][idle].tobytes()
 
 
 # ---- resets, and long runs ----------------------------------------------------------------------
@@ -278,12 +215,40 @@ def test_a_reset_forgets_all_buckets(before, stagger):
 
 
 @every_stagger
+@pytest.mark.parametrize("stale", [math.nan, math.inf, 1e300, -7.25, 5e-324])
+def test_a_full_window_has_nothing_of_what_stood_in_its_slots(stale, stagger):
+    """Not to the last bit, and whatever stood there: what the sums were before it says nothing."""
+    history = prices_and_flows(200, seed=11)
+    fresh = Windows(stagger=stagger).feed(history)
+    used = Windows(stagger=stagger)
+    used.slots[:] = used.sums[:] = stale
+    again = used.feed(history)
+    for w, length in enumerate(LENGTHS[1:], start=1):
+        assert again[length - 1 :, w].tobytes() == fresh[length - 1 :, w].tobytes()
+    assert_sums(again, history, LENGTHS, range(0, 200, 3), tolerance=60 * EPSILON)
+
+
+@every_stagger
+def test_any_number_of_buckets_before_a_reset_is_forgotten(stagger):
+    """The finite values of a block cut off anywhere stand in the slots of the one that begins."""
+    history = prices_and_flows(40, seed=12)
+    lengths = (1, 2, 5, 17)
+    fresh = Windows(lengths, stagger=stagger).feed(history)
+    for before in range(2 * 17 + 2):
+        used = Windows(lengths, stagger=stagger)
+        used.feed(prices_and_flows(before, seed=13) * 1e3)
+        used.reset()
+        again = used.feed(history)
+        for w, length in enumerate(lengths):
+            assert again[length - 1 :, w].tobytes() == fresh[length - 1 :, w].tobytes()
+
+
+@every_stagger
 def test_a_reset_begins_an_empty_block_at_its_stagger(stagger):
     windows = Windows(stagger=stagger)
     windows.feed(prices_and_flows(77))
     windows.reset()
     assert np.all(windows.prefix == 0.0)
-    assert np.all(windows.occupied == 0)
     assert windows.positions.tolist() == [length * stagger // 8 for length in LENGTHS]
 
 

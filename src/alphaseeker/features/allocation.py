@@ -50,13 +50,23 @@ def allocate_session(settings: FeatureSettings, symbol: str = "") -> npt.NDArray
     trade["lag"] = -(-LAG_S * NANOSECONDS // bucket_ns)
     trade["bulk_weight"] = -np.expm1(-settings.bucket_s / BULK_HALF_LIFE_S * np.log(2.0))
     trade["bulk_lag"] = -(-BULK_HALF_LIFE_S * NANOSECONDS // bucket_ns)
-    records["averages"]["rates"] = RATES
+    averages = records["averages"]
+    averages["rates"][0, : len(RATES)] = RATES
+    averages["shares"] = 1.0 / np.maximum(records["moves"]["lengths"], 1)
     fitted = records["fitted"]
     fitted["tick_size"] = settings.tick_size_of(symbol)
     fitted["microprice"] = microprice_array(settings.microprice_of(symbol))
     fitted["aggressor"] = settings.aggressor
     fitted["depth_levels"] = settings.depth_levels
     fitted["ofi_weights"][0, : settings.depth_levels] = settings.ofi_weights_of(symbol)
+    depth = records["depth"]
+    levels = np.arange(settings.depth_levels)
+    depth["level"] = np.inf
+    for side, sign in enumerate((1.0, -1.0)):
+        places = levels + side * len(levels)
+        depth["sides"][0, places] = sign
+        depth["level"][0, places] = levels
+        depth["halves"][0, places] = 0.5**levels
     fitted["round_trip_notional"] = settings.round_trip_notional
     feature_vector(records)[:] = np.nan
     return records

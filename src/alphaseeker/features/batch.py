@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker._address import lent
 from alphaseeker._jit import kernel
 from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
@@ -19,7 +20,7 @@ from alphaseeker.features.declaration import Feature
 from alphaseeker.features.inputs import available_names, check_inputs
 from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.matrix_file import allocate_beside, allocate_values, release
-from alphaseeker.features.step import tick_step
+from alphaseeker.features.step import call_step
 from alphaseeker.market.depth import repair_depth_series
 from alphaseeker.market.gate import Verdict, allocate_gate, gate_ticks
 from alphaseeker.market.quality import QualityAccumulator, QualityReport
@@ -75,18 +76,27 @@ def run_ticks(
     verdicts, segments, history, mids
         Shape (n,): written; see ``FeatureBlock``.
     """
+    if ticks.shape[0] == 0:
+        return
     count = columns.shape[0]
     first = columns[0] if count > 0 else 0
     run = first >= 0  # the columns stand in a row, as in the catalogue
     for j in range(count):
         run = run and columns[j] == first + j
-    last = depth.shape[0] - 1
+    # An index that may be negative counts from the end: the loop that asks is not vectorised.
+    chosen = vector[first : first + count] if run else vector
+    held, row = lent(records), lent(vector)
+    given = lent(depth)
+    deep = depth.shape[1] > 0
+    levels = given[0]
     for i in range(ticks.shape[0]):
         tick = ticks[i]
-        verdict = tick_step(
-            records,
-            vector,
-            depth[min(i, last)],
+        if deep:
+            levels = given[i]
+        verdict = call_step(
+            held,
+            row,
+            levels,
             tick.timestamp,
             tick.session,
             tick.bid_price,
@@ -99,13 +109,13 @@ def run_ticks(
             tick.sell_volume,
         )
         verdicts[i] = verdict
-        segments[i] = records[0].clock.segments
-        history[i] = records[0].clock.seen
-        mids[i] = records[0].quote.mid
+        segments[i] = held[0].clock.segments
+        history[i] = held[0].clock.seen
+        mids[i] = held[0].quote.mid
         if 0 <= verdict < REPEATED:
             if run:
                 for j in range(count):
-                    values[i, j] = vector[first + j]
+                    values[i, j] = chosen[j]
             else:
                 for j in range(count):
                     if columns[j] >= 0:

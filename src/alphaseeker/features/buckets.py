@@ -23,10 +23,10 @@ from alphaseeker.features.groups import (
     SPREAD,
     VOLUME,
 )
-from alphaseeker.features.layout import RING
+from alphaseeker.features.layout import PLAN, RING
 from alphaseeker.kernels.deviations import rolling_deviations_reset, rolling_deviations_step
 from alphaseeker.kernels.extrema import rolling_maxima_reset, rolling_maxima_step
-from alphaseeker.kernels.windows import window_sums_reset, window_sums_step
+from alphaseeker.kernels.windows import window_sums_ask, window_sums_reset, window_sums_step
 
 __all__ = ["advance_clock", "begin_segment"]
 
@@ -44,7 +44,7 @@ def _clear_flows(rec: Any) -> None:
 def _begin_windows(rec: Any) -> None:
     """Forget the buckets of every group."""
     _clear_flows(rec)
-    window_sums_reset(rec.memory[:], rec.plan[:], rec.occupied[:])
+    window_sums_reset(rec.memory[:], PLAN, rec.windows[:], rec.begins[:])
     extrema = rec.extrema
     rolling_maxima_reset(extrema.prefix, extrema.positions, extrema.lengths, extrema.stagger)
     group = rec.deviations
@@ -75,8 +75,6 @@ def begin_segment(rec: Any, timestamp: int) -> None:
     clock.seen = 0
     clock.minute = -1
     quote = rec.quote
-    quote.changed = timestamp
-    quote.mid_changed = timestamp
     _begin_windows(rec)
     before = (clock.bucket - 1) & (RING - 1)
     rec.rings.mids[before] = quote.mid
@@ -125,7 +123,7 @@ def _close_series(rec: Any) -> None:
         group.positions,
         group.lengths[: group.count],
         group.offsets,
-        values[: group.width],
+        values,
     )
 
 
@@ -142,7 +140,7 @@ def _close_extrema(rec: Any, change: float) -> None:
         group.positions,
         group.lengths[: group.count],
         group.offsets,
-        group.partial[: group.width],
+        group.partial,
     )
 
 
@@ -167,7 +165,7 @@ def _close_bucket(rec: Any) -> None:
     close_bars(rec)
     close_liquidity(rec, move, change, price_change)
     close_trades(rec, price_change)
-    window_sums_step(rec.memory[:], rec.plan[:], rec.occupied[:], clock.bucket)
+    window_sums_step(rec.memory[:], PLAN, rec.windows[:])
     _clear_flows(rec)
     rec.state.high = quote.mid
     rec.state.low = quote.mid
@@ -183,6 +181,8 @@ def advance_clock(rec: Any, timestamp: int) -> bool:
     """Close every bucket that ended before ``timestamp``; say whether there was one."""
     bucket = timestamp // rec.clock.bucket_ns
     rolled: bool = bucket > rec.clock.bucket
+    if rolled:
+        window_sums_ask(rec.memory[:], PLAN, rec.windows[:])
     while rec.clock.bucket < bucket:
         _close_bucket(rec)
     return rolled

@@ -7,6 +7,7 @@ from typing import Any
 from alphaseeker._jit import part
 from alphaseeker.features.groups import SIGN_TIME
 from alphaseeker.kernels.ewma import fill_weights
+from alphaseeker.kernels.lanes import load_wide, store
 
 __all__ = ["pass_time"]
 
@@ -28,14 +29,17 @@ def pass_time(rec: Any, timestamp: int, elapsed_ns: int) -> None:
         averages.elapsed_ns = elapsed_ns
         fill_weights(weights, averages.rates, elapsed_ns * SECONDS)
     quote = rec.quote
-    for i in range(weights.shape[0]):
-        weight = weights[i]
-        averages.mids[i] += (quote.mid - averages.mids[i]) * weight
-        averages.imbalances[i] += (quote.imbalance - averages.imbalances[i]) * weight
-        averages.flows[i] -= averages.flows[i] * weight
+    weight = load_wide(weights, 0)
+    mids = load_wide(averages.mids, 0)
+    store(averages.mids, 0, mids + (quote.mid - mids) * weight)
+    imbalances = load_wide(averages.imbalances, 0)
+    store(averages.imbalances, 0, imbalances + (quote.imbalance - imbalances) * weight)
+    flows = load_wide(averages.flows, 0)
+    store(averages.flows, 0, flows - flows * weight)
     if rec.fitted.aggressor == 1:
-        for i in range(weights.shape[0]):
-            averages.buys[i] -= averages.buys[i] * weights[i]
-            averages.sells[i] -= averages.sells[i] * weights[i]
+        buys = load_wide(averages.buys, 0)
+        store(averages.buys, 0, buys - buys * weight)
+        sells = load_wide(averages.sells, 0)
+        store(averages.sells, 0, sells - sells * weight)
     rec.flow.partial[SIGN_TIME] += quote.sign * ((timestamp - rec.clock.timestamp) * SECONDS)
     rec.clock.timestamp = timestamp

@@ -23,24 +23,22 @@ from alphaseeker.features.declared.liquidity import LIQUIDITY_WINDOWS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.trades import TRADE_WINDOWS
 from alphaseeker.features.declared.volatility import VOLATILITY_WINDOWS
+from alphaseeker.features.window_lanes import lane_of
+from alphaseeker.kernels.deviations import COLUMNS, SERIES
+from alphaseeker.kernels.lanes import WIDE
 from alphaseeker.kernels.windows import (
-    BEGIN,
-    CHANGED,
-    CHANGED_LANE,
-    GROUP,
     LANES,
     LENGTH,
-    NOTHING,
-    OCCUPIED,
     PARTIAL,
     PLAN_COLUMNS,
     PREFIX,
     SLOTS,
     TOTAL,
     WIDTH,
+    WINDOW_COLUMNS,
 )
 
-__all__ = ["STACKS", "SUMS", "Group", "group_fields", "set_windows", "with_memory"]
+__all__ = ["STACKS", "SUMS", "Group", "group_fields", "plan_of", "set_windows", "with_memory"]
 
 # Channels of the flow group: the quotes.
 OFI_BID, OFI_ASK, BID_UP, ASK_DOWN, DEPTH, QUOTES, SIGN_TIME = range(7)
@@ -93,14 +91,20 @@ class Group:
     windows
         Seconds, in rising order.
     channels
-        Columns of ``partial``: what a bucket brings.
+        What a bucket brings.
     width
-        Columns of the stacks; the channels themselves except for the deviations.
+        Columns of the stacks: the channels, filled up to a whole number of fours, or the sums of
+        the deviations.
     """
 
     windows: tuple[int, ...]
     channels: int
     width: int = 0
+
+    @property
+    def lanes(self) -> list[int]:
+        """The lane of each window."""
+        return [lane_of(window) for window in self.windows]
 
     @property
     def rows(self) -> int:
@@ -119,13 +123,16 @@ SUMS: dict[str, Group] = {
     "sides": Group(AGGRESSOR_WINDOWS, 6),
 }
 STACKS: dict[str, Group] = {
-    "extrema": Group(MOMENTUM_WINDOWS, 3, width=3),
-    "deviations": Group(MOMENTUM_WINDOWS, 4, width=9),
+    "extrema": Group(MOMENTUM_WINDOWS, 3, width=LANES),
+    "deviations": Group(MOMENTUM_WINDOWS, SERIES, width=COLUMNS),
 }
-WIDEST = max(group.rows for group in SUMS.values())
 N_ROWS = sum(len(group.windows) for group in SUMS.values())
 ROW_BYTES = LANES * 8
 STAGGERS = {"extrema": 3, "deviations": 5}  # eighths of a window, as sums begin at sevenths
+
+
+# Whole buckets of a window: 0 where there is none, and infinite where it never is full.
+_LENGTHS = [("lengths", np.int64, (WIDE,)), ("full", np.float64, (WIDE,))]
 
 
 def _sums_dtype(group: Group) -> np.dtype[Any]:
@@ -135,15 +142,10 @@ def _sums_dtype(group: Group) -> np.dtype[Any]:
         [
             ("partial", np.float64, (lanes,)),  # of the bucket in progress
             ("prefix", np.float64, (count, lanes)),
-            ("sums", np.float64, (count, lanes)),
+            ("sums", np.float64, (WIDE, lanes)),  # a row a lane, as all that is kept by window
             ("slots", np.float64, (sum(group.windows), lanes)),
-            ("changed", np.float64, (count,)),  # 1 for windows whose sums await a writer
-            ("lengths", np.int64, (count,)),  # whole buckets a window
-            ("shares", np.float64, (count,)),  # 1 / length; divisions are slow
-            ("rates", np.float64, (count,)),  # 1 / seconds of whole buckets
-            # The number of windows again, as one that the compiler does not know: loops over
-            # windows stay loops. Unrolled, they take twice the time to compile.
-            ("count", np.int64),
+            *_LENGTHS,
+            ("rates", np.float64, (WIDE,)),  # 1 / seconds of whole buckets; divisions are slow
         ]
     )
     parts = dict(fields.fields or {})
@@ -159,31 +161,30 @@ def _sums_dtype(group: Group) -> np.dtype[Any]:
 
 def _stack_dtype(group: Group) -> np.dtype[Any]:
     """Fields of the extrema and of the deviations."""
-    count = len(group.windows)
     return np.dtype(
         [
-            ("partial", np.float64, (group.channels,)),
-            ("prefix", np.float64, (count, group.width)),
-            ("sums", np.float64, (count, group.width)),  # or maxima
-            ("references", np.float64, (count, group.channels)),  # of the deviations
+            ("partial", np.float64, (LANES,)),
+            ("prefix", np.float64, (WIDE, group.width)),
+            ("sums", np.float64, (WIDE, group.width)),  # or maxima
+            ("references", np.float64, (WIDE, LANES)),  # of the deviations
             ("slots", np.float64, (sum(group.windows), group.width)),
-            ("positions", np.int64, (count,)),
-            ("lengths", np.int64, (count,)),
-            ("offsets", np.int64, (count,)),  # where a window's slots begin
+            ("positions", np.int64, (WIDE,)),
+            *_LENGTHS,
+            ("offsets", np.int64, (WIDE,)),  # where a window's slots begin
             ("stagger", np.int64),
+            # The number of lanes again, as one that the compiler does not know: loops over
+            # windows stay loops. Unrolled, they take twice the time to compile.
             ("count", np.int64),
-            ("width", np.int64),
         ]
     )
 
 
 def group_fields() -> list[tuple[str, Any]]:
-    """Return the record's fields of all groups; ``memory_dtype`` lays one array over the sums."""
+    """Return the record's fields of all groups; ``with_memory`` lays one array over the sums."""
     return [
-        ("plan", np.dtype((np.int64, (N_ROWS, PLAN_COLUMNS)))),
-        ("occupied", np.dtype((np.uint8, (len(SUMS), OCCUPIED)))),
+        ("windows", np.dtype((np.int64, (N_ROWS, WINDOW_COLUMNS)))),
+        ("begins", np.dtype((np.int64, (N_ROWS,)))),
         *[(name, _sums_dtype(group)) for name, group in SUMS.items()],
-        ("nothing", np.dtype((np.float64, (WIDEST * LANES,)))),  # zeros, the last of memory
         *[(name, _stack_dtype(group)) for name, group in STACKS.items()],
     ]
 
@@ -207,6 +208,29 @@ def with_memory(dtype: np.dtype[Any]) -> np.dtype[Any]:
     )
 
 
+def plan_of(dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
+    """Return the plan of all windows of sums in a record from ``with_memory``."""
+    fields = dict(dtype.fields or {})
+    start = fields["memory"][1]
+    rows = []
+    for name, group in SUMS.items():
+        offset = fields[name][1]
+        parts = dict(fields[name][0].fields or {})
+        places = {
+            part: (offset + parts[part][1] - start) // ROW_BYTES
+            for part in ("partial", "prefix", "sums", "slots")
+        }
+        for window, lane in enumerate(group.lanes):
+            row = [0] * PLAN_COLUMNS
+            row[WIDTH] = group.rows
+            row[PARTIAL] = places["partial"]
+            row[PREFIX] = places["prefix"] + window * group.rows
+            row[TOTAL] = places["sums"] + lane * group.rows
+            row[SLOTS] = places["slots"] + sum(group.windows[:window]) * group.rows
+            rows.append(row)
+    return np.array(rows, dtype=np.int64)
+
+
 def set_windows(records: npt.NDArray[Any], bucket_ns: int, unused: tuple[str, ...]) -> None:
     """Write every group's window lengths, in whole buckets, into a one-element record.
 
@@ -215,44 +239,30 @@ def set_windows(records: npt.NDArray[Any], bucket_ns: int, unused: tuple[str, ..
     unused
         Groups of sums that the data has nothing for: they are not kept up.
     """
-    fields = dict(records.dtype.fields or {})
-    start = fields["memory"][1]
     row = 0
     for number, (name, group) in enumerate(SUMS.items()):
         field = records[name]
-        lengths = _whole_buckets(group, bucket_ns)
-        field["lengths"] = lengths
-        field["shares"] = [1.0 / max(length, 1) for length in lengths]
-        field["rates"] = [1e9 / (max(length, 1) * bucket_ns) for length in lengths]
-        field["count"] = len(lengths)
-        parts = dict(field.dtype.fields or {})
-        places = {
-            part: (fields[name][1] + parts[part][1] - start) // ROW_BYTES
-            for part in ("partial", "prefix", "sums", "slots")
-        }
-        changed = (fields[name][1] + parts["changed"][1] - start) // 8
-        for window, length in enumerate(lengths):
-            plan = records["plan"][0, row]
-            plan[LENGTH] = 0 if name in unused else length
-            plan[GROUP] = number
-            plan[WIDTH] = group.rows
-            plan[BEGIN] = length * number // len(SUMS)
-            plan[PARTIAL] = places["partial"]
-            plan[PREFIX] = places["prefix"] + window * group.rows
-            plan[TOTAL] = places["sums"] + window * group.rows
-            plan[SLOTS] = places["slots"] + sum(group.windows[:window]) * group.rows
-            plan[NOTHING] = (fields["nothing"][1] - start) // ROW_BYTES
-            plan[CHANGED], plan[CHANGED_LANE] = divmod(changed + window, LANES)
+        _set_lengths(field, group, bucket_ns)
+        lengths = field["lengths"][0]
+        field["rates"] = 1e9 / (np.maximum(lengths, 1) * bucket_ns)
+        for lane in group.lanes:
+            records["windows"][0, row, LENGTH] = 0 if name in unused else lengths[lane]
+            records["begins"][0, row] = lengths[lane] * number // len(SUMS)
             row += 1
     for name, group in STACKS.items():
         field = records[name]
-        field["lengths"] = _whole_buckets(group, bucket_ns)
-        field["offsets"] = np.concatenate(([0], np.cumsum(group.windows)[:-1]))
+        _set_lengths(field, group, bucket_ns)
+        field["offsets"][0, group.lanes] = np.cumsum(group.windows) - group.windows
         field["stagger"] = STAGGERS[name]
-        field["count"] = len(group.windows)
-        field["width"] = group.channels
+        field["count"] = WIDE
 
 
-def _whole_buckets(group: Group, bucket_ns: int) -> list[int]:
-    # In integers, as the declarations count their history: 900 / 3.6 is 250, 900 // 3.6 is 249.
-    return [window * NANOSECONDS // bucket_ns for window in group.windows]
+def _set_lengths(field: npt.NDArray[Any], group: Group, bucket_ns: int) -> None:
+    """Write a group's windows in whole buckets, each at its lane."""
+    field["full"] = np.inf
+    for window, lane in zip(group.windows, group.lanes, strict=True):
+        # In integers, as the declarations count their history: 900 / 3.6 is 250, 900 // 3.6 is 249.
+        length = window * NANOSECONDS // bucket_ns
+        field["lengths"][0, lane] = length
+        if length > 0:
+            field["full"][0, lane] = length

@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker._jit import source_hash
 from alphaseeker.features.catalogue import FEATURES, SIGNALS, WINDOWS
 from alphaseeker.features.declared.bars import BAR_WINDOWS
-from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
-from alphaseeker.features.groups import STACKS, group_fields, with_memory
+from alphaseeker.features.groups import group_fields, plan_of, with_memory
 from alphaseeker.features.microprice import MAX_SPREADS, MICROPRICE_BINS
+from alphaseeker.kernels.deviations import SERIES
+from alphaseeker.kernels.lanes import WIDE
 from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.market.gate import GATE
 
-__all__ = ["NO_LEVELS", "RECORD", "feature_vector"]
+__all__ = ["NO_LEVELS", "PLACES", "PLAN", "RECORD", "feature_vector"]
 
 RING = 1024  # power of two above the longest window: mids at bucket ends
 LAG_RING = 8  # power of two above the lag in the shortest buckets
@@ -62,7 +64,8 @@ QUOTE = _aligned(
         ("mid", np.float64),
         ("log_mid", np.float64),
         ("spread", np.float64),  # as decimal as the mid
-        ("log_depth", np.float64),
+        ("log_depth", np.float64),  # in steps; see families.book, as ``logs``
+        ("logs", np.float64, (WIDE,)),
         ("imbalance", np.float64),
         ("sign", np.float64),  # of the imbalance
         ("changed", np.int64),  # when any of prices and sizes last changed
@@ -82,16 +85,17 @@ RINGS = _aligned(
 )
 AVERAGES = _aligned(
     [
-        ("rates", np.float64, (len(HALF_LIVES),)),
-        ("weights", np.float64, (len(HALF_LIVES),)),  # 1 - 2^(-elapsed / half-life)
+        ("rates", np.float64, (WIDE,)),
+        ("weights", np.float64, (WIDE,)),  # 1 - 2^(-elapsed / half-life)
         ("elapsed_ns", np.int64),  # that the weights are of
-        ("mids", np.float64, (len(HALF_LIVES),)),
-        ("imbalances", np.float64, (len(HALF_LIVES),)),
-        ("flows", np.float64, (len(HALF_LIVES),)),
-        ("buys", np.float64, (len(HALF_LIVES),)),
-        ("sells", np.float64, (len(HALF_LIVES),)),
-        ("gains", np.float64, (len(MOMENTUM_WINDOWS),)),  # Wilder's, by window
-        ("losses", np.float64, (len(MOMENTUM_WINDOWS),)),
+        ("mids", np.float64, (WIDE,)),
+        ("imbalances", np.float64, (WIDE,)),
+        ("flows", np.float64, (WIDE,)),
+        ("buys", np.float64, (WIDE,)),
+        ("sells", np.float64, (WIDE,)),
+        ("shares", np.float64, (WIDE,)),  # 1 / buckets of a window, of Wilder's averages
+        ("gains", np.float64, (WIDE,)),
+        ("losses", np.float64, (WIDE,)),
         ("variance", np.float64),
         ("variance_count", np.int64),
     ]
@@ -143,10 +147,12 @@ STATE = _aligned(
         ("high", np.float64),  # of the bucket in progress, the mid carried into it included
         ("low", np.float64),
         ("last_return", np.float64),  # of the bucket before
+        ("carried_mids", np.float64, (WIDE,)),  # into each window, from the bucket ahead of it
+        ("carried_log_mids", np.float64, (WIDE,)),
         ("run_length", np.int64),
         # The bucket since whose end each series of the deviations has not changed.
-        ("level_since", np.int64, (STACKS["deviations"].channels,)),
-        ("levels", np.float64, (STACKS["deviations"].channels,)),
+        ("level_since", np.int64, (SERIES,)),
+        ("levels", np.float64, (SERIES,)),
     ]
 )
 FITTED = _aligned(
@@ -159,14 +165,30 @@ FITTED = _aligned(
         ("round_trip_notional", np.float64),
     ]
 )
+# Places: the levels of the bid, best first, then those of the ask, then none up to whole lanes.
+PLACES = -(-2 * MAX_LEVELS // WIDE) * WIDE
+READABLE = PLACES + MAX_LEVELS  # of lanes that begin at the same level of the other side
 LEVELS = _aligned(
     [
-        ("before", np.float64, (MAX_LEVELS, 4)),  # as of the tick before
+        # Of each place: +1 a bid, -1 an ask, 0 none; its level from 0, infinite where there is
+        # none; 1 / 2^level.
+        ("sides", np.float64, (PLACES,)),
+        ("level", np.float64, (PLACES,)),
+        ("halves", np.float64, (PLACES,)),
+        ("prices", np.float64, (READABLE,)),
+        ("sizes", np.float64, (READABLE,)),
+        ("prices_before", np.float64, (PLACES,)),  # as of the tick before
+        ("sizes_before", np.float64, (PLACES,)),
         ("count_before", np.int64),
-        ("present", np.float64, (MAX_LEVELS, 4)),
         ("count", np.int64),  # levels with a price on both sides
+        # Worked with and forgotten:
+        ("totals", np.float64, (PLACES,)),
+        ("logs", np.float64, (READABLE,)),
+        ("terms", np.float64, (PLACES,)),
     ]
 )
+
+NUMBER = np.float32  # what a feature is given in
 
 OUTPUT = np.dtype(
     [
@@ -188,6 +210,9 @@ OUTPUT = np.dtype(
 RECORD = _aligned(
     [
         ("step", np.int64),  # address of the compiled step; see ``step.tick_step``
+        # A loop of the user's, kept on disk by Numba, calls the step as it was when the loop was
+        # compiled: another version's record is another type, for which it is compiled anew.
+        (f"layout_{source_hash()}", np.int64),
         ("gate", GATE),
         ("clock", CLOCK),
         ("quote", QUOTE),
@@ -204,6 +229,7 @@ RECORD = _aligned(
     ]
 )
 RECORD = with_memory(RECORD)
+PLAN = plan_of(RECORD)
 
 
 def feature_vector(records: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

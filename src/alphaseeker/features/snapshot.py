@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alphaseeker._jit import source_hash
 from alphaseeker.errors import StateError
 from alphaseeker.features.catalogue import FEATURES, schema_hash
 from alphaseeker.features.custom_runner import NO_MARK, CustomRunner
@@ -16,9 +17,11 @@ from alphaseeker.features.layout import RECORD
 
 __all__ = ["restore_record", "snapshot_record"]
 
-# The declarations are hashed with the layout: the same fields filled by another formula differ.
+# The declarations are hashed with the layout: the same fields filled by another formula differ. The
+# hash of the sources, which is a field's name, changes with every line.
+LAYOUT = str(RECORD).replace(source_hash(), "")
 VERSION = hashlib.sha256(
-    (str(RECORD) + schema_hash([feature.name for feature in FEATURES])).encode()
+    (LAYOUT + schema_hash([feature.name for feature in FEATURES])).encode()
 ).digest()[:16]
 CHECKSUM_BYTES = 4
 SESSION_BYTES = 8

@@ -7,23 +7,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import carray
+from numba.core import config as numba_config
 
-from alphaseeker._address import Entry
+from alphaseeker._address import Entry, address_of, pointer
 from alphaseeker._jit import allocate_record, inlined, kernel
 from alphaseeker.features.buckets import advance_clock, begin_segment
+from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.features.elapsed import pass_time
 from alphaseeker.features.families.aggressor import take_in_sides
+from alphaseeker.features.families.book import take_logarithms
 from alphaseeker.features.families.depth import begin_levels, take_in_levels
 from alphaseeker.features.families.flow import take_in_quote
 from alphaseeker.features.families.momentum import take_in_mid
 from alphaseeker.features.families.trades import take_in_trade
-from alphaseeker.features.layout import NO_LEVELS, RECORD, feature_vector
+from alphaseeker.features.layout import NO_LEVELS, NUMBER, RECORD, feature_vector
 from alphaseeker.features.mid import decimal_mid, decimal_scale, decimal_spread
 from alphaseeker.features.write import write_first, write_tick
 from alphaseeker.market.gate import Verdict, gate_step
 
-__all__ = ["STEP", "feature_step", "tick_step"]
+__all__ = ["STEP", "call_step", "feature_step", "tick_step"]
 
+N_FEATURES = len(FEATURES)
 AFTER_GAP = int(Verdict.AFTER_GAP)
 NEW_SESSION = int(Verdict.NEW_SESSION)
 REPEATED = int(Verdict.REPEATED)
@@ -36,7 +41,6 @@ def _set_sizes(rec: Any, bid_volume: float, ask_volume: float) -> None:
     quote.bid_volume = bid_volume
     quote.ask_volume = ask_volume
     both = bid_volume + ask_volume
-    quote.log_depth = math.log(both)
     quote.imbalance = (bid_volume - ask_volume) / both
     difference = bid_volume - ask_volume
     quote.sign = 1.0 if difference > 0.0 else -1.0 if difference < 0.0 else 0.0
@@ -73,6 +77,9 @@ def _begin(
     _set_prices(rec, bid_price, ask_price, mid)
     _set_sizes(rec, bid_volume, ask_volume)
     rec.quote.close = close
+    rec.quote.changed = timestamp
+    rec.quote.mid_changed = timestamp
+    take_logarithms(rec, timestamp)
     begin_segment(rec, timestamp)
     if rec.fitted.depth_levels > 0:
         begin_levels(rec, levels, bid_price, ask_price, bid_volume, ask_volume)
@@ -150,6 +157,7 @@ def feature_step(
         _set_prices(rec, bid_price, ask_price, mid)
     if resized:
         _set_sizes(rec, bid_volume, ask_volume)
+    take_logarithms(rec, timestamp)
     priced = close != quote.close
     quote.close = close
     write_tick(
@@ -165,8 +173,8 @@ def feature_step(
     )
 
 
-@kernel
-def _whole_step(
+@inlined
+def _judge(
     records: npt.NDArray[Any],
     vector: npt.NDArray[np.float32],
     levels: npt.NDArray[np.float64],
@@ -216,13 +224,90 @@ def _whole_step(
     return verdict
 
 
+@kernel
+def _whole_step(
+    record: int,
+    vector: int,
+    levels: int,
+    depth: int,
+    timestamp: int,
+    session: int,
+    bid_price: float,
+    ask_price: float,
+    bid_volume: float,
+    ask_volume: float,
+    close: float,
+    volume: float,
+    buy_volume: float,
+    sell_volume: float,
+) -> int:
+    """Do what ``tick_step`` says; the arrays are given by their addresses, and ``depth`` rows."""
+    return _judge(
+        carray(pointer(record), (1,), RECORD),
+        carray(pointer(vector), (N_FEATURES,), NUMBER),
+        carray(pointer(levels), (depth, 4), np.float64),
+        timestamp,
+        session,
+        bid_price,
+        ask_price,
+        bid_volume,
+        ask_volume,
+        close,
+        volume,
+        buy_volume,
+        sell_volume,
+    )
+
+
 def _samples() -> tuple[Any, ...]:
-    records = allocate_record(RECORD)
-    return (records, feature_vector(records), NO_LEVELS, 0, 0, *(0.0,) * 8)
+    return (*(0,) * 6, *(0.0,) * 8)
 
 
 STEP = Entry(_whole_step, _samples)
 _call_step = STEP.call
+_of_records = address_of("records", lambda: allocate_record(RECORD))
+_of_vector = address_of("vector", lambda: feature_vector(allocate_record(RECORD)))
+_of_levels = address_of("levels", lambda: NO_LEVELS)
+
+
+@inlined
+def _call_by_address(
+    records: npt.NDArray[Any],
+    vector: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.float64],
+    timestamp: int,
+    session: int,
+    bid_price: float,
+    ask_price: float,
+    bid_volume: float,
+    ask_volume: float,
+    close: float,
+    volume: float,
+    buy_volume: float,
+    sell_volume: float,
+) -> int:
+    """Do what ``tick_step`` says, as part of the kernel that calls it."""
+    arguments = (
+        _of_records(records),
+        _of_vector(vector),
+        _of_levels(levels),
+        levels.shape[0],
+        timestamp,
+        session,
+        bid_price,
+        ask_price,
+        bid_volume,
+        ask_volume,
+        close,
+        volume,
+        buy_volume,
+        sell_volume,
+    )
+    return int(_call_step(records[0].step, arguments))
+
+
+# Without the compiler there is nothing at an address.
+call_step = _judge if numba_config.DISABLE_JIT else _call_by_address
 
 
 @kernel
@@ -266,7 +351,7 @@ def tick_step(
     int
         The gate's verdict (``market.gate.Verdict``).
     """
-    arguments = (
+    return call_step(
         records,
         vector,
         levels,
@@ -281,4 +366,3 @@ def tick_step(
         buy_volume,
         sell_volume,
     )
-    return int(_call_step(records[0].step, arguments))

@@ -18,7 +18,7 @@ from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
 from alphaseeker.features.layout import feature_vector
 from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.snapshot import restore_record, snapshot_record
-from alphaseeker.features.step import tick_step
+from alphaseeker.features.step import call_step
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.schema import session_code
 from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
@@ -54,7 +54,7 @@ def observe(
     tuple[int, int, bool]
         The gate's verdict, the whole buckets behind the tick, and whether any column changed.
     """
-    verdict = tick_step(
+    verdict = call_step(
         records,
         vector,
         levels,

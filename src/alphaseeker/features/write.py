@@ -22,6 +22,7 @@ from alphaseeker.features.families.dynamics import (
 from alphaseeker.features.families.flow import write_flow, write_flow_pace
 from alphaseeker.features.families.liquidity import write_liquidity
 from alphaseeker.features.families.momentum import (
+    carry_mids,
     write_ema_gaps,
     write_momentum,
     write_return_statistics,
@@ -32,10 +33,6 @@ from alphaseeker.features.layout import RING
 from alphaseeker.features.output import as_output
 
 __all__ = ["write_first", "write_tick"]
-
-# Buckets after which every window of sums is full and every lag behind it is seen; columns with a
-# longer memory (bars) are written whenever a bucket closes. A test holds it above the declarations.
-WARM = 1024
 
 
 @inlined
@@ -113,29 +110,20 @@ def write_tick(
 
 @inlined
 def _write_windows(rec: Any, rolled: bool, moved: bool, traded: bool) -> None:
-    """Write what rests on the moves of the mid and on trades.
-
-    Where a bucket closed and nothing else happened, most windows hold what they held: only those
-    that something entered or left are written. While windows fill, all are.
-    """
-    warming = rec.clock.seen < WARM
+    """Write what rests on the moves of the mid and on trades."""
     before = (rec.clock.bucket - 1) & (RING - 1)
     change = rec.quote.log_mid - rec.rings.log_mids[before]
     move = rec.quote.mid - rec.rings.mids[before]
     price_change = rec.quote.close - rec.trade.bucket_close
+    if rolled:
+        carry_mids(rec)
     if rolled or moved:
-        every = moved or warming
-        write_momentum(rec, every)
-        write_return_statistics(rec, change, every)
-        write_volatility(rec, change, every)
+        write_momentum(rec)
+        write_return_statistics(rec, change)
+        write_volatility(rec, change)
         write_bar_returns(rec)
-        rec.returns.changed[:] = 0.0
-        rec.moves.changed[:] = 0.0
     if rolled or traded:
         write_volume_scores(rec)
-        write_trades(rec, price_change, traded or warming)
-    every = moved or traded or warming
-    write_vwap(rec, every)
-    write_liquidity(rec, move, change, price_change, every)
-    rec.trades.changed[:] = 0.0
-    rec.liquidity.changed[:] = 0.0
+        write_trades(rec, price_change)
+    write_vwap(rec)
+    write_liquidity(rec, move, change, price_change)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker._jit import part
+from alphaseeker.kernels.lanes import load_wide, store
 
 __all__ = ["fill_weights", "flow_step", "level_step"]
 
@@ -59,9 +60,9 @@ def fill_weights(weights: Floats, rates: Floats, elapsed: float) -> None:
     Parameters
     ----------
     weights
-        Shape (averages,): written.
+        Shape (8,): written.
     rates
-        Shape (averages,): ln 2 / h of each half-life h, falling; 1/s.
+        Shape (8,): ln 2 / h of each half-life h, falling, 0 where there is none; 1/s.
     elapsed
         Seconds, at least 0.
 
@@ -71,10 +72,9 @@ def fill_weights(weights: Floats, rates: Floats, elapsed: float) -> None:
     takes 22. Series that reach further are slower than ``expm1`` again.
     """
     if elapsed * rates[0] < SMALL:
-        for i in range(weights.shape[0]):
-            x = elapsed * rates[i]
-            tail = C4 - x * (C5 - x * (C6 - x * C7))
-            weights[i] = x * (1.0 - x * (C2 - x * (C3 - x * tail)))
+        x = elapsed * load_wide(rates, 0)
+        tail = C4 - x * (C5 - x * (C6 - x * C7))
+        store(weights, 0, x * (1.0 - x * (C2 - x * (C3 - x * tail))))
     else:
         for i in range(weights.shape[0]):
             weights[i] = -math.expm1(-elapsed * rates[i])

@@ -7,10 +7,10 @@ from typing import Any
 
 from alphaseeker._jit import part
 from alphaseeker.features.declared.aggressor import AGGRESSOR_WINDOWS, INTENSITY_HALF_LIVES
-from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.groups import BUY, BUYS, CANCELLED, DEPTH, LARGE, SELL, SELLS
-from alphaseeker.features.layout import HALF_LIVES
-from alphaseeker.features.output import as_output
+from alphaseeker.features.window_lanes import lane_of, reader, writer
+from alphaseeker.kernels.lane_math import smaller, where
+from alphaseeker.kernels.lanes import load_wide
 
 __all__ = [
     "begin_sides",
@@ -20,12 +20,12 @@ __all__ = [
 ]
 
 N_INTENSITIES = len(INTENSITY_HALF_LIVES)
-AVERAGES = tuple(HALF_LIVES.index(h) for h in INTENSITY_HALF_LIVES)
-WINDOWS_OF_INTENSITY = tuple(FLOW_WINDOWS.index(h) for h in INTENSITY_HALF_LIVES)
-INTENSITY_RATES = tuple(math.log(2.0) / h for h in INTENSITY_HALF_LIVES)
-FIRST_FLOW = FLOW_WINDOWS.index(AGGRESSOR_WINDOWS[0])
+AVERAGES = tuple(lane_of(h) for h in INTENSITY_HALF_LIVES)
 LARGE_TIMES = 4.0  # the mean size
 SIZE_WEIGHT = 0.01
+_sum = reader(AGGRESSOR_WINDOWS)
+_write = writer(AGGRESSOR_WINDOWS)
+_write_intensity = writer(INTENSITY_HALF_LIVES)
 
 
 @part
@@ -91,39 +91,33 @@ def write_sides(rec: Any) -> None:
     group = rec.sides
     sums = group.sums
     partial = group.partial
+    full = load_wide(group.full, 0)
+    ready = full <= float(rec.clock.seen)
     depth = 0.5 * (rec.quote.bid_volume + rec.quote.ask_volume)
-    for i in range(group.count):
-        length = group.lengths[i]
-        if length == 0 or rec.clock.seen < length:
-            continue
-        bought = sums[i, BUY] + partial[BUY]
-        sold = sums[i, SELL] + partial[SELL]
-        volume = bought + sold
-        if volume > 0.0:
-            buys = sums[i, BUYS] + partial[BUYS]
-            sells = sums[i, SELLS] + partial[SELLS]
-            large = sums[i, LARGE] + partial[LARGE]
-            out.signed_ratio[i] = as_output((bought - sold) / volume)
-            out.count_imbalance[i] = as_output((buys - sells) / (buys + sells))
-            # Two sums of the same sizes, in another order: their share is at most 1.
-            out.large_trade_share[i] = as_output(min(1.0, large / volume))
-        else:
-            out.signed_ratio[i] = as_output(0.0)
-            out.count_imbalance[i] = as_output(0.0)
-            out.large_trade_share[i] = as_output(0.0)
-        mean_depth = (rec.flow.sums[FIRST_FLOW + i, DEPTH] + depth) / (length + 1.0)
-        cancelled = sums[i, CANCELLED] + partial[CANCELLED]
-        out.cancel_rate[i] = as_output(cancelled * group.rates[i] / mean_depth)
+    bought = _sum(sums, BUY) + partial[BUY]
+    sold = _sum(sums, SELL) + partial[SELL]
+    buys = _sum(sums, BUYS) + partial[BUYS]
+    sells = _sum(sums, SELLS) + partial[SELLS]
+    volume = bought + sold
+    # Two sums of the same sizes, in another order: their share is at most 1.
+    large = smaller((_sum(sums, LARGE) + partial[LARGE]) / volume, 1.0)
+    ratio = (bought - sold) / volume
+    counts = (buys - sells) / (buys + sells)
+    any_trade = volume > 0.0
+    _write(out.signed_ratio, where(ready, where(any_trade, ratio, 0.0), math.nan))
+    _write(out.count_imbalance, where(ready, where(any_trade, counts, 0.0), math.nan))
+    _write(out.large_trade_share, where(ready, where(any_trade, large, 0.0), math.nan))
+    mean_depth = (_sum(rec.flow.sums, DEPTH) + depth) / (full + 1.0)
+    cancelled = _sum(sums, CANCELLED) + partial[CANCELLED]
+    rate = cancelled * load_wide(group.rates, 0) / mean_depth
+    _write(out.cancel_rate, where(ready, rate, math.nan))
 
 
 @part
 def write_intensity(rec: Any) -> None:
     """Write the intensities of buying less those of selling."""
-    out = rec.out.aggressor
     averages = rec.averages
-    for i in range(N_INTENSITIES):
-        length = rec.flow.lengths[WINDOWS_OF_INTENSITY[i]]
-        if length == 0 or rec.clock.seen < length:
-            continue
-        surplus = averages.buys[AVERAGES[i]] - averages.sells[AVERAGES[i]]
-        out.intensity[i] = as_output(surplus * INTENSITY_RATES[i])
+    ready = load_wide(rec.flow.full, 0) <= float(rec.clock.seen)
+    surplus = load_wide(averages.buys, 0) - load_wide(averages.sells, 0)
+    intensity = surplus * load_wide(averages.rates, 0)
+    _write_intensity(rec.out.aggressor.intensity, where(ready, intensity, math.nan))

@@ -10,16 +10,27 @@ import numpy.typing as npt
 
 from alphaseeker._jit import part
 from alphaseeker.features.declared.depth import DEPTH_WINDOWS, INTEGRATED_WINDOWS
-from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.groups import DEPTH, INTEGRATED, LEVEL_2, LEVEL_3, LEVEL_4, LEVEL_5
 from alphaseeker.features.output import as_output
+from alphaseeker.features.window_lanes import reader, writer
+from alphaseeker.kernels.lane_math import (
+    absolute,
+    anywhere,
+    larger,
+    largest,
+    logarithm,
+    total,
+    where,
+)
+from alphaseeker.kernels.lanes import WIDE, broadcast, load_wide, store
 
 __all__ = ["begin_levels", "take_in_levels", "write_level_flow", "write_levels"]
 
-N_FLOWS = len(DEPTH_WINDOWS)
-FIRST_FLOW = FLOW_WINDOWS.index(INTEGRATED_WINDOWS[0])
 DEEPEST_FLOW = 5  # levels 2 to 5 have an order flow of their own
 BP = 1e4
+_sum = reader(INTEGRATED_WINDOWS)
+_write = writer(INTEGRATED_WINDOWS)
+_write_level = writer(DEPTH_WINDOWS)
 
 
 @part
@@ -33,42 +44,39 @@ def _read_levels(
 ) -> bool:
     """Move the present levels back, read the new ones, and say whether any differs."""
     depth = rec.depth
-    present = depth.present
+    prices = depth.prices
+    sizes = depth.sizes
     wanted = rec.fitted.depth_levels
+    for first in range(0, 2 * wanted, WIDE):
+        store(depth.prices_before, first, load_wide(prices, first))
+        store(depth.sizes_before, first, load_wide(sizes, first))
     depth.count_before = depth.count
-    changed = False
-    count = 0
-    for level in range(wanted):
-        for column in range(4):
-            depth.before[level, column] = present[level, column]
-        if level == 0:
-            row_bid, row_bid_volume, row_ask, row_ask_volume = bid, bid_volume, ask, ask_volume
-        elif level < levels.shape[0]:
-            row_bid = levels[level, 0]
-            row_bid_volume = levels[level, 1]
-            row_ask = levels[level, 2]
-            row_ask_volume = levels[level, 3]
-        else:
-            row_bid = math.nan
-            row_ask = math.nan
-            row_bid_volume = math.nan
-            row_ask_volume = math.nan
-        # A level counts where both sides have it and every better one.
-        if count == level and row_bid > 0.0 and row_ask > 0.0:
-            if (
-                row_bid != present[level, 0]
-                or row_bid_volume != present[level, 1]
-                or row_ask != present[level, 2]
-                or row_ask_volume != present[level, 3]
-            ):
-                changed = True
+    prices[0] = bid
+    sizes[0] = bid_volume
+    prices[wanted] = ask
+    sizes[wanted] = ask_volume
+    # A level counts where both sides have it and every better one.
+    count = 1 if bid > 0.0 and ask > 0.0 else 0
+    for level in range(1, min(wanted, levels.shape[0])):
+        prices[level] = levels[level, 0]
+        sizes[level] = levels[level, 1]
+        prices[wanted + level] = levels[level, 2]
+        sizes[wanted + level] = levels[level, 3]
+        if count == level and levels[level, 0] > 0.0 and levels[level, 2] > 0.0:
             count += 1
-        present[level, 0] = row_bid
-        present[level, 1] = row_bid_volume
-        present[level, 2] = row_ask
-        present[level, 3] = row_ask_volume
+    for level in range(max(1, levels.shape[0]), wanted):
+        prices[level] = math.nan
+        sizes[level] = math.nan
+        prices[wanted + level] = math.nan
+        sizes[wanted + level] = math.nan
     depth.count = count
-    return changed or count != depth.count_before
+    changed = count != depth.count_before
+    for first in range(0, 2 * wanted, WIDE):
+        moved = load_wide(prices, first) != load_wide(depth.prices_before, first)
+        resized = load_wide(sizes, first) != load_wide(depth.sizes_before, first)
+        counts = load_wide(depth.level, first) < float(count)
+        changed = changed or anywhere((moved | resized) & counts)
+    return bool(changed)
 
 
 @part
@@ -100,19 +108,19 @@ def take_in_levels(
     depth = rec.depth
     partial = rec.levels.partial
     weights = rec.fitted.ofi_weights
+    wanted = rec.fitted.depth_levels
+    common = min(depth.count, depth.count_before)
+    for first in range(0, 2 * wanted, WIDE):
+        # An ask is a bid with the signs turned.
+        side = load_wide(depth.sides, first)
+        price = side * load_wide(depth.prices, first)
+        before = side * load_wide(depth.prices_before, first)
+        came = where(price >= before, load_wide(depth.sizes, first), 0.0)
+        left = where(price <= before, load_wide(depth.sizes_before, first), 0.0)
+        store(depth.terms, first, side * (came - left))
     integrated = 0.0
-    for level in range(min(depth.count, depth.count_before)):
-        before = depth.before[level]
-        present = depth.present[level]
-        flow = 0.0
-        if present[0] >= before[0]:
-            flow += present[1]
-        if present[0] <= before[0]:
-            flow -= before[1]
-        if present[2] <= before[2]:
-            flow -= present[3]
-        if present[2] >= before[2]:
-            flow += before[3]
+    for level in range(common):
+        flow = depth.terms[level] + depth.terms[wanted + level]
         integrated += weights[level] * flow
         if 0 < level < DEEPEST_FLOW:
             partial[LEVEL_2 + level - 1] += flow
@@ -129,62 +137,65 @@ def write_level_flow(rec: Any) -> None:
     partial = group.partial
     levels = rec.fitted.depth_levels
     depth = 0.5 * (rec.quote.bid_volume + rec.quote.ask_volume)
-    for i in range(group.count):
-        length = group.lengths[i]
-        if length == 0 or rec.clock.seen < length:
-            continue
-        scale = (length + 1.0) / (rec.flow.sums[FIRST_FLOW + i, DEPTH] + depth)
-        out.integrated_ofi[i] = as_output((sums[i, INTEGRATED] + partial[INTEGRATED]) * scale)
-        if i < N_FLOWS:
-            out.ofi_level2[i] = as_output((sums[i, LEVEL_2] + partial[LEVEL_2]) * scale)
-            if levels >= 3:
-                flow = sums[i, LEVEL_3] + partial[LEVEL_3]
-                out.ofi_level3[i] = as_output(flow * scale)
-            if levels >= 4:
-                flow = sums[i, LEVEL_4] + partial[LEVEL_4]
-                out.ofi_level4[i] = as_output(flow * scale)
-            if levels >= 5:
-                flow = sums[i, LEVEL_5] + partial[LEVEL_5]
-                out.ofi_level5[i] = as_output(flow * scale)
+    full = load_wide(group.full, 0)
+    ready = full <= float(rec.clock.seen)
+    scale = (full + 1.0) / (_sum(rec.flow.sums, DEPTH) + depth)
+    scale = where(ready, scale, math.nan)
+    _write(out.integrated_ofi, (_sum(sums, INTEGRATED) + partial[INTEGRATED]) * scale)
+    _write_level(out.ofi_level2, (_sum(sums, LEVEL_2) + partial[LEVEL_2]) * scale)
+    if levels >= 3:
+        _write_level(out.ofi_level3, (_sum(sums, LEVEL_3) + partial[LEVEL_3]) * scale)
+    if levels >= 4:
+        _write_level(out.ofi_level4, (_sum(sums, LEVEL_4) + partial[LEVEL_4]) * scale)
+    if levels >= 5:
+        _write_level(out.ofi_level5, (_sum(sums, LEVEL_5) + partial[LEVEL_5]) * scale)
 
 
 @part
-def _side_slope(rec: Any, column: int | np.int64) -> float:
-    """Return Naes & Skjeltorp's slope of the side whose prices stand in ``column``."""
-    present = rec.depth.present
-    levels = rec.fitted.depth_levels
-    total = present[0, column + 1]
-    price = present[0, column]
-    # ln(1 + x) and not log1p: it takes half the time, and sizes are no smaller than 1e-8.
-    logarithm = math.log(1.0 + total)
+def _slope(rec: Any, start: int | np.int64) -> float:
+    """Return Naes & Skjeltorp's slope of the side that begins at place ``start``.
+
+    The terms of all levels but the first stand in ``terms``, at the place before.
+    """
+    depth = rec.depth
     slope = 0.0
-    distance = abs(price - rec.quote.mid)
+    distance = abs(depth.prices[start] - rec.quote.mid)
     if distance > 0.0:
-        slope = logarithm * rec.quote.mid / distance
-    for level in range(1, levels):
-        total += present[level, column + 1]
-        grown = math.log(1.0 + total)
-        distance = abs(present[level, column] - price)
-        if distance > 0.0 and logarithm > 0.0:
-            slope += (grown - logarithm) * price / (logarithm * distance)
-        price = present[level, column]
-        logarithm = grown
-    return math.log(1.0 + slope / levels)
+        slope = depth.logs[start] * rec.quote.mid / distance
+    for level in range(rec.fitted.depth_levels - 1):
+        slope += depth.terms[start + level]
+    return float(slope / rec.fitted.depth_levels)
 
 
 @part
-def _average_price(rec: Any, column: int | np.int64, units: float) -> float:
-    """Return what ``units`` cost on average on the side whose prices stand in ``column``."""
-    present = rec.depth.present
+def _set_slope_terms(rec: Any) -> None:
+    """Set ``logs`` to ln(1 + size up to a level), and ``terms`` to what the next level adds."""
+    depth = rec.depth
+    levels = rec.fitted.depth_levels
+    for first in range(0, 2 * levels, WIDE):
+        store(depth.logs, first, logarithm(load_wide(depth.totals, first) + 1.0))
+    for first in range(0, 2 * levels, WIDE):
+        here = load_wide(depth.logs, first)
+        price = load_wide(depth.prices, first)
+        distance = absolute(load_wide(depth.prices, first + 1) - price)
+        term = (load_wide(depth.logs, first + 1) - here) * price / (here * distance)
+        known = (distance > 0.0) & (here > 0.0)
+        store(depth.terms, first, where(known, term, 0.0))
+
+
+@part
+def _average_price(rec: Any, start: int | np.int64, units: float) -> float:
+    """Return what ``units`` cost on average on the side that begins at place ``start``."""
+    depth = rec.depth
     levels = rec.fitted.depth_levels
     left = units
     paid = 0.0
     for level in range(levels):
-        taken = min(left, present[level, column + 1])
+        taken = min(left, depth.sizes[start + level])
         if level == levels - 1:
             taken = left
         # As distances from the mid: the prices' common digits would cancel.
-        paid += taken * (present[level, column] - rec.quote.mid)
+        paid += taken * (depth.prices[start + level] - rec.quote.mid)
         left -= taken
         if left <= 0.0:
             break
@@ -192,85 +203,102 @@ def _average_price(rec: Any, column: int | np.int64, units: float) -> float:
 
 
 @part
-def write_levels(rec: Any) -> None:
-    """Write what the present levels say; NaN where the tick has fewer than wanted."""
+def _write_imbalances(rec: Any) -> None:
+    """Write the imbalances of the first levels, and add the sizes up in ``totals``."""
     out = rec.out.depth
     depth = rec.depth
-    present = depth.present
     levels = rec.fitted.depth_levels
-    mid = rec.quote.mid
-    bp = BP / mid
     bids = 0.0
     asks = 0.0
-    weighted = 0.0
-    weights = 0.0
-    weight = 1.0
-    crossed = 0.0
-    within_5 = 0.0
-    within_10 = 0.0
-    within_25 = 0.0
-    largest = 0.0
-    complete = depth.count == levels
+    out.imbalance_3 = math.nan
+    out.imbalance_5 = math.nan
+    out.imbalance_10 = math.nan
     for level in range(depth.count):
-        bid, bid_volume = present[level, 0], present[level, 1]
-        ask, ask_volume = present[level, 2], present[level, 3]
-        bids += bid_volume
-        asks += ask_volume
-        weighted += weight * (bid_volume - ask_volume)
-        weights += weight * (bid_volume + ask_volume)
-        weight *= 0.5
-        crossed += (ask - mid) * bid_volume + (bid - mid) * ask_volume
-        largest = max(largest, bid_volume, ask_volume)
-        below = abs(mid - bid) * bp
-        above = abs(ask - mid) * bp
-        if below <= 5.0:
-            within_5 += bid_volume
-        if above <= 5.0:
-            within_5 += ask_volume
-        if below <= 10.0:
-            within_10 += bid_volume
-        if above <= 10.0:
-            within_10 += ask_volume
-        if below <= 25.0:
-            within_25 += bid_volume
-        if above <= 25.0:
-            within_25 += ask_volume
+        bids += depth.sizes[level]
+        asks += depth.sizes[levels + level]
+        depth.totals[level] = bids
+        depth.totals[levels + level] = asks
         if level == 2:
             out.imbalance_3 = as_output((bids - asks) / (bids + asks))
         elif level == 4:
             out.imbalance_5 = as_output((bids - asks) / (bids + asks))
         elif level == 9:
             out.imbalance_10 = as_output((bids - asks) / (bids + asks))
-    if depth.count < 3:
-        out.imbalance_3 = math.nan
-    if depth.count < 5:
-        out.imbalance_5 = math.nan
-    if depth.count < 10:
-        out.imbalance_10 = math.nan
-    if not complete:
-        out.imbalance_weighted = math.nan
-        out.mid_dev = math.nan
-        out.bid_slope = math.nan
-        out.ask_slope = math.nan
-        out.round_trip_cost = math.nan
-        out.within_5bp = math.nan
-        out.within_10bp = math.nan
-        out.within_25bp = math.nan
-        out.gap = math.nan
-        out.largest_share = math.nan
+
+
+@part
+def _write_nothing(rec: Any) -> None:
+    """Write the columns that need every level, where the tick has fewer than wanted."""
+    out = rec.out.depth
+    out.imbalance_weighted = math.nan
+    out.mid_dev = math.nan
+    out.bid_slope = math.nan
+    out.ask_slope = math.nan
+    out.round_trip_cost = math.nan
+    out.within_5bp = math.nan
+    out.within_10bp = math.nan
+    out.within_25bp = math.nan
+    out.gap = math.nan
+    out.largest_share = math.nan
+
+
+@part
+def write_levels(rec: Any) -> None:
+    """Write what the present levels say; NaN where the tick has fewer than wanted."""
+    _write_imbalances(rec)
+    out = rec.out.depth
+    depth = rec.depth
+    levels = rec.fitted.depth_levels
+    if depth.count < levels:
+        _write_nothing(rec)
         return
-    both = bids + asks
+    mid = rec.quote.mid
+    bp = BP / mid
+    weighted = broadcast(0.0)
+    weights = broadcast(0.0)
+    crossed = broadcast(0.0)
+    within_5 = broadcast(0.0)
+    within_10 = broadcast(0.0)
+    within_25 = broadcast(0.0)
+    greatest = broadcast(0.0)
+    for first in range(0, 2 * levels, WIDE):
+        side = load_wide(depth.sides, first)
+        price = load_wide(depth.prices, first)
+        size = load_wide(depth.sizes, first)
+        weight = load_wide(depth.halves, first) * size
+        weighted = weighted + weight * side
+        weights = weights + weight
+        distance = absolute(price - mid) * bp
+        within_5 = within_5 + where(distance <= 5.0, size, 0.0)
+        within_10 = within_10 + where(distance <= 10.0, size, 0.0)
+        within_25 = within_25 + where(distance <= 25.0, size, 0.0)
+        greatest = larger(greatest, size)
+        asked = load_wide(depth.prices, first + levels) - mid
+        offered = load_wide(depth.sizes, first + levels)
+        crossed = crossed + where(side > 0.0, asked * size + (price - mid) * offered, 0.0)
+    both = depth.totals[levels - 1] + depth.totals[2 * levels - 1]
     units = rec.fitted.round_trip_notional / mid
-    out.imbalance_weighted = as_output(weighted / weights)
-    out.mid_dev = as_output(crossed / both * bp)
-    out.bid_slope = as_output(_side_slope(rec, np.int64(0)))
-    out.ask_slope = as_output(_side_slope(rec, np.int64(2)))
-    cost = _average_price(rec, np.int64(2), units) - _average_price(rec, np.int64(0), units)
+    out.imbalance_weighted = as_output(total(weighted) / total(weights))
+    out.mid_dev = as_output(total(crossed) / both * bp)
+    cost = _average_price(rec, levels, units) - _average_price(rec, np.int64(0), units)
     out.round_trip_cost = as_output(cost * bp)
-    out.within_5bp = as_output(math.log(1.0 + within_5))
-    out.within_10bp = as_output(math.log(1.0 + within_10))
-    out.within_25bp = as_output(math.log(1.0 + within_25))
-    ask_gap = present[1, 2] - present[0, 2]
-    bid_gap = present[0, 0] - present[1, 0]
+    ask_gap = depth.prices[levels + 1] - depth.prices[levels]
+    bid_gap = depth.prices[0] - depth.prices[1]
     out.gap = as_output((ask_gap - bid_gap) * bp)
-    out.largest_share = as_output(largest / both)
+    out.largest_share = as_output(largest(greatest) / both)
+    _set_slope_terms(rec)
+    ends = depth.terms
+    bid_slope = _slope(rec, np.int64(0))
+    ask_slope = _slope(rec, levels)
+    ends[0] = bid_slope
+    ends[1] = ask_slope
+    ends[2] = total(within_5)
+    ends[3] = total(within_10)
+    ends[4] = total(within_25)
+    # As everywhere here ln(1 + x) and not log1p: sizes are no smaller than 1e-8.
+    store(ends, 0, logarithm(load_wide(ends, 0) + 1.0))
+    out.bid_slope = as_output(ends[0])
+    out.ask_slope = as_output(ends[1])
+    out.within_5bp = as_output(ends[2])
+    out.within_10bp = as_output(ends[3])
+    out.within_25bp = as_output(ends[4])

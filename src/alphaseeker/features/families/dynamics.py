@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from alphaseeker._jit import part
 from alphaseeker.features.declared.dynamics import DYNAMICS_WINDOWS, IMBALANCE_HALF_LIVES
-from alphaseeker.features.declared.flow import FLOW_WINDOWS
 from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
-from alphaseeker.features.groups import LOG_DEPTH, QUOTES, SIGN_TIME, SPREAD, STACKS
-from alphaseeker.features.layout import HALF_LIVES
+from alphaseeker.features.groups import LOG_DEPTH, QUOTES, SIGN_TIME, SPREAD
 from alphaseeker.features.output import as_output
-from alphaseeker.kernels.deviations import window_score
+from alphaseeker.features.window_lanes import lane_of, reader, writer
+from alphaseeker.kernels.deviations import SERIES, window_score
+from alphaseeker.kernels.lane_math import where
+from alphaseeker.kernels.lanes import load_wide
 
 __all__ = ["series_score", "write_imbalance_averages", "write_persistence", "write_quote_dynamics"]
 
-N_AVERAGES = len(IMBALANCE_HALF_LIVES)
-FIRST_FLOW = FLOW_WINDOWS.index(DYNAMICS_WINDOWS[0])
-FIRST_DEVIATION = MOMENTUM_WINDOWS.index(DYNAMICS_WINDOWS[0])
-SHORT = FLOW_WINDOWS.index(5)
-LONG = FLOW_WINDOWS.index(300)
-AVERAGE_WINDOWS = tuple(FLOW_WINDOWS.index(h) for h in IMBALANCE_HALF_LIVES)
-AVERAGES = tuple(HALF_LIVES.index(h) for h in IMBALANCE_HALF_LIVES)
-SQUARES = STACKS["deviations"].channels  # where the sums of squares begin in a row
+SHORT, LONG = lane_of(5), lane_of(300)
+_sum = reader(DYNAMICS_WINDOWS)
+_write = writer(DYNAMICS_WINDOWS)
+_write_average = writer(IMBALANCE_HALF_LIVES)
+_deviation = reader(MOMENTUM_WINDOWS)
 
 
 @part
-def series_score(rec: Any, series: int | np.int64, window: int, present: float) -> float:
-    """Return the z-score of ``present`` in a window of a series of the deviations.
+def series_score(rec: Any, series: int | np.int64, present: float) -> Any:
+    """Return the z-scores of ``present`` in every window of a series of the deviations.
+
+    NaN where the window has not been seen in full.
 
     Parameters
     ----------
     series
         Its number in ``groups``.
-    window
-        The window's number in the group, seen in full.
     """
     group = rec.deviations
-    length = group.lengths[window]
-    deviation = present - group.references[window, series]
+    full = load_wide(group.full, 0)
+    sums = group.sums
+    deviation = present - _deviation(group.references, series)
     # All bucket ends of the window are equal, and the reference is one of them: told by the bucket
     # of the last change, not by a rounded variance.
-    level = rec.state.level_since[series] <= rec.clock.bucket - length
-    if level and deviation == 0.0:
-        return 0.0
-    sums = group.sums[window]
-    return window_score(sums[series], sums[SQUARES + series], length + 1, deviation)
+    level = full <= float(rec.clock.bucket - rec.state.level_since[series])
+    score = window_score(
+        _deviation(sums, series), _deviation(sums, SERIES + series), full + 1.0, deviation
+    )
+    score = where(level & (deviation == 0.0), 0.0, score)
+    return where(full <= float(rec.clock.seen), score, math.nan)
 
 
 @part
@@ -57,23 +58,18 @@ def write_quote_dynamics(rec: Any) -> None:
     quote = rec.quote
     group = rec.flow
     partial = group.partial
-    seen = rec.clock.seen
-    for i in range(rec.flow.count - FIRST_FLOW):
-        length = group.lengths[FIRST_FLOW + i]
-        if length == 0 or seen < length:
-            continue
-        window = FIRST_DEVIATION + i
-        out.spread_z[i] = as_output(series_score(rec, np.int64(SPREAD), window, quote.spread))
-        out.depth_z[i] = as_output(series_score(rec, np.int64(LOG_DEPTH), window, quote.log_depth))
-        changes = group.sums[FIRST_FLOW + i, QUOTES] + partial[QUOTES]
-        out.quote_rate[i] = as_output(changes * group.rates[FIRST_FLOW + i])
+    _write(out.spread_z, series_score(rec, np.int64(SPREAD), quote.spread))
+    _write(out.depth_z, series_score(rec, np.int64(LOG_DEPTH), quote.log_depth))
+    changes = _sum(group.sums, QUOTES) + partial[QUOTES]
+    ready = load_wide(group.full, 0) <= float(rec.clock.seen)
+    _write(out.quote_rate, where(ready, changes * load_wide(group.rates, 0), math.nan))
     short = group.lengths[SHORT]
     long = group.lengths[LONG]
-    if short > 0 and seen >= long:
-        changes = group.sums[LONG, QUOTES] + partial[QUOTES]
-        if changes > 0.0:
+    if short > 0 and rec.clock.seen >= long:
+        many = group.sums[LONG, QUOTES] + partial[QUOTES]
+        if many > 0.0:
             recent = group.sums[SHORT, QUOTES] + partial[QUOTES]
-            out.quote_rate_ratio = as_output(recent * long / (changes * short))
+            out.quote_rate_ratio = as_output(recent * long / (many * short))
         else:
             out.quote_rate_ratio = as_output(1.0)
 
@@ -82,24 +78,17 @@ def write_quote_dynamics(rec: Any) -> None:
 def write_imbalance_averages(rec: Any) -> None:
     """Write the imbalance's averages, and its distance from them."""
     out = rec.out.dynamics
-    imbalance = rec.quote.imbalance
-    for i in range(N_AVERAGES):
-        length = rec.flow.lengths[AVERAGE_WINDOWS[i]]
-        if length == 0 or rec.clock.seen < length:
-            continue
-        average = rec.averages.imbalances[AVERAGES[i]]
-        out.imbalance_mean[i] = as_output(average)
-        out.imbalance_change[i] = as_output(imbalance - average)
+    ready = load_wide(rec.flow.full, 0) <= float(rec.clock.seen)
+    average = where(ready, load_wide(rec.averages.imbalances, 0), math.nan)
+    _write_average(out.imbalance_mean, average)
+    _write_average(out.imbalance_change, rec.quote.imbalance - average)
 
 
 @part
 def write_persistence(rec: Any) -> None:
     """Write for how much of the windows one side was the larger."""
-    out = rec.out.dynamics
     group = rec.flow
-    for i in range(rec.flow.count - FIRST_FLOW):
-        length = group.lengths[FIRST_FLOW + i]
-        if length == 0 or rec.clock.seen < length:
-            continue
-        signed = group.sums[FIRST_FLOW + i, SIGN_TIME] + group.partial[SIGN_TIME]
-        out.imbalance_persistence[i] = as_output(signed * group.rates[FIRST_FLOW + i])
+    ready = load_wide(group.full, 0) <= float(rec.clock.seen)
+    signed = _sum(group.sums, SIGN_TIME) + group.partial[SIGN_TIME]
+    persistence = where(ready, signed * load_wide(group.rates, 0), math.nan)
+    _write(rec.out.dynamics.imbalance_persistence, persistence)

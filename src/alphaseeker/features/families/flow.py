@@ -16,18 +16,20 @@ from alphaseeker.features.groups import (
     QUOTES,
     SIGN_TIME,
 )
-from alphaseeker.features.layout import HALF_LIVES
 from alphaseeker.features.output import as_output
+from alphaseeker.features.window_lanes import lane_of, reader, writer
+from alphaseeker.kernels.lane_math import where
+from alphaseeker.kernels.lanes import load_wide
 
 __all__ = ["close_flow", "take_in_quote", "write_flow", "write_flow_pace"]
 
-FAST = HALF_LIVES.index(1)
-SLOW = HALF_LIVES.index(30)
-SLOW_WINDOW = FLOW_WINDOWS.index(30)
-LN2 = math.log(2.0)
-FAST_RATE = LN2 / HALF_LIVES[FAST]
-SLOW_RATE = LN2 / HALF_LIVES[SLOW]
+# Half-lives of the pace.
+FAST_S, SLOW_S = 1, 30
+FAST, SLOW = lane_of(FAST_S), lane_of(SLOW_S)
+FAST_RATE, SLOW_RATE = math.log(2.0) / FAST_S, math.log(2.0) / SLOW_S
 SECONDS = 1e-9
+_sum = reader(FLOW_WINDOWS)
+_write = writer(FLOW_WINDOWS)
 
 
 @part
@@ -71,36 +73,32 @@ def close_flow(rec: Any) -> None:
 
 @part
 def write_flow(rec: Any) -> None:
-    """Write every column whose window has been seen, but the pace."""
+    """Write every column but the pace; NaN where a window has not been seen."""
     out = rec.out.flow
-    sums = rec.flow.sums
-    partial = rec.flow.partial
-    lengths = rec.flow.lengths
-    seen = rec.clock.seen
-    rates = rec.flow.rates
+    group = rec.flow
+    sums = group.sums
+    partial = group.partial
+    full = load_wide(group.full, 0)
+    ready = full <= float(rec.clock.seen)
     depth = 0.5 * (rec.quote.bid_volume + rec.quote.ask_volume)
-    for i in range(rec.flow.count):
-        length = lengths[i]
-        if length == 0 or seen < length:
-            continue
-        scale = (length + 1) / (sums[i, DEPTH] + depth)
-        bid_half = (sums[i, OFI_BID] + partial[OFI_BID]) * scale
-        ask_half = (sums[i, OFI_ASK] + partial[OFI_ASK]) * scale
-        out.ofi[i] = as_output(bid_half + ask_half)
-        out.ofi_bid[i] = as_output(bid_half)
-        out.ofi_ask[i] = as_output(ask_half)
-        rate = rates[i]
-        out.bid_up[i] = as_output((sums[i, BID_UP] + partial[BID_UP]) * rate)
-        out.ask_down[i] = as_output((sums[i, ASK_DOWN] + partial[ASK_DOWN]) * rate)
+    scale = where(ready, (full + 1.0) / (_sum(sums, DEPTH) + depth), math.nan)
+    bid_half = (_sum(sums, OFI_BID) + partial[OFI_BID]) * scale
+    ask_half = (_sum(sums, OFI_ASK) + partial[OFI_ASK]) * scale
+    _write(out.ofi, bid_half + ask_half)
+    _write(out.ofi_bid, bid_half)
+    _write(out.ofi_ask, ask_half)
+    rate = where(ready, load_wide(group.rates, 0), math.nan)
+    _write(out.bid_up, (_sum(sums, BID_UP) + partial[BID_UP]) * rate)
+    _write(out.ask_down, (_sum(sums, ASK_DOWN) + partial[ASK_DOWN]) * rate)
 
 
 @part
 def write_flow_pace(rec: Any) -> None:
     """Write the flow of the last second against that of the last half minute."""
-    length = rec.flow.lengths[SLOW_WINDOW]
+    length = rec.flow.lengths[SLOW]
     if length > 0 and rec.clock.seen >= length:
         flows = rec.averages.flows
         depth = 0.5 * (rec.quote.bid_volume + rec.quote.ask_volume)
         pace = flows[FAST] * FAST_RATE - flows[SLOW] * SLOW_RATE
-        scale = (length + 1) / (rec.flow.sums[SLOW_WINDOW, DEPTH] + depth)
+        scale = (length + 1) / (rec.flow.sums[SLOW, DEPTH] + depth)
         rec.out.flow.ofi_fast_slow = as_output(pace * scale)

@@ -7,7 +7,6 @@ from typing import Any
 
 from alphaseeker._jit import part
 from alphaseeker.features.declared.liquidity import LIQUIDITY_WINDOWS
-from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.groups import (
     CHANGE_FLOW,
     COUNTED,
@@ -29,15 +28,18 @@ from alphaseeker.features.groups import (
     VOLUME,
 )
 from alphaseeker.features.layout import LAG_RING
-from alphaseeker.features.output import as_output
+from alphaseeker.features.window_lanes import reader, writer
+from alphaseeker.kernels.lane_math import root, where
+from alphaseeker.kernels.lanes import load_wide
 
 __all__ = ["close_liquidity", "write_liquidity"]
 
 BP = 1e4
-FIRST_MOVE = MOMENTUM_WINDOWS.index(LIQUIDITY_WINDOWS[0])
 # A covariance above this, relative to the mean square, holds rounding only, or none.
 LEAST_COVARIANCE = -1e-12
 LEAST_FLOW = 1e-12  # of the volume
+_sum = reader(LIQUIDITY_WINDOWS)
+_write = writer(LIQUIDITY_WINDOWS)
 
 
 @part
@@ -106,66 +108,52 @@ def close_liquidity(rec: Any, move: float, change: float, price_change: float) -
 
 
 @part
-def write_liquidity(rec: Any, move: float, change: float, price_change: float, every: bool) -> None:
-    """Write the columns of every window, or only of those whose sums have changed.
+def write_liquidity(rec: Any, move: float, change: float, price_change: float) -> None:
+    """Write every column.
 
     Parameters
     ----------
     move, change, price_change
         As in ``close_liquidity``, over the bucket in progress.
-    every
-        The mid moved, there was a trade, or windows still fill.
     """
     out = rec.out.liquidity
     group = rec.liquidity
     sums = group.sums
-    seen = rec.clock.seen
     _fill(rec, move, change, price_change)
     partial = group.partial
-    # Trades that are judged just now count, though no window has them yet.
-    every = every or partial[MATURED] > 0.0
+    seen = float(rec.clock.seen)
+    full = load_wide(group.full, 0)
+    ready = full <= seen
     bp = BP / rec.quote.mid
-    for i in range(group.count):
-        length = group.lengths[i]
-        if length == 0 or seen < length or not (every or group.changed[i] != 0.0):
-            continue
-        flow_square = sums[i, FLOW_2] + partial[FLOW_2]
-        if flow_square > 0.0:
-            slope = (sums[i, CHANGE_FLOW] + partial[CHANGE_FLOW]) / flow_square
-            out.kyle[i] = as_output(slope * bp)
-        else:
-            out.kyle[i] = as_output(0.0)
-        traded = sums[i, TRADED] + partial[TRADED]
-        if traded > 0.0:
-            out.amihud[i] = as_output((sums[i, ILLIQUIDITY] + partial[ILLIQUIDITY]) / traded * BP)
-            moves = rec.moves.sums[FIRST_MOVE + i]
-            turnover = moves[TURNOVER] + rec.moves.partial[TURNOVER]
-            root_slope = (sums[i, RETURN_ROOT] + partial[RETURN_ROOT]) / turnover
-            out.hasbrouck[i] = as_output(root_slope * BP)
-            trades = moves[COUNTED] + rec.moves.partial[COUNTED]
-            effective = (sums[i, EFFECTIVE] + partial[EFFECTIVE]) / trades
-            out.effective_spread[i] = as_output(effective * BP)
-        else:
-            out.amihud[i] = as_output(0.0)
-            out.hasbrouck[i] = as_output(0.0)
-            out.effective_spread[i] = as_output(0.0)
-        if seen > length:
-            inverse = 1.0 / (length + 1.0)
-            mean = (sums[i, PRICE_1] + partial[PRICE_1]) * inverse
-            mean_square = (sums[i, PRICE_2] + partial[PRICE_2]) * inverse
-            product = (sums[i, PRICE_PRODUCT] + partial[PRICE_PRODUCT]) * inverse
-            covariance = product - mean * mean
-            if covariance <= LEAST_COVARIANCE * mean_square:
-                out.roll[i] = as_output(2.0 * math.sqrt(-covariance) * bp)
-            else:
-                out.roll[i] = as_output(0.0)
-        if seen >= length + rec.trade.lag:
-            matured = sums[i, MATURED] + partial[MATURED]
-            if matured > 0.0:
-                realized = (sums[i, REALIZED] + partial[REALIZED]) / matured
-                impact = (sums[i, IMPACT] + partial[IMPACT]) / matured
-                out.realized_spread[i] = as_output(realized * BP)
-                out.price_impact[i] = as_output(impact * BP)
-            else:
-                out.realized_spread[i] = as_output(0.0)
-                out.price_impact[i] = as_output(0.0)
+    flow_square = _sum(sums, FLOW_2) + partial[FLOW_2]
+    slope = (_sum(sums, CHANGE_FLOW) + partial[CHANGE_FLOW]) / flow_square
+    _write(out.kyle, where(ready, where(flow_square > 0.0, slope * bp, 0.0), math.nan))
+
+    traded = _sum(sums, TRADED) + partial[TRADED]
+    any_trade = traded > 0.0
+    moves = rec.moves.sums
+    illiquidity = (_sum(sums, ILLIQUIDITY) + partial[ILLIQUIDITY]) / traded * BP
+    turnover = _sum(moves, TURNOVER) + rec.moves.partial[TURNOVER]
+    root_slope = (_sum(sums, RETURN_ROOT) + partial[RETURN_ROOT]) / turnover
+    trades = _sum(moves, COUNTED) + rec.moves.partial[COUNTED]
+    effective = (_sum(sums, EFFECTIVE) + partial[EFFECTIVE]) / trades
+    _write(out.amihud, where(ready, where(any_trade, illiquidity, 0.0), math.nan))
+    _write(out.hasbrouck, where(ready, where(any_trade, root_slope * BP, 0.0), math.nan))
+    _write(out.effective_spread, where(ready, where(any_trade, effective * BP, 0.0), math.nan))
+
+    inverse = 1.0 / (full + 1.0)
+    mean = (_sum(sums, PRICE_1) + partial[PRICE_1]) * inverse
+    mean_square = (_sum(sums, PRICE_2) + partial[PRICE_2]) * inverse
+    product = (_sum(sums, PRICE_PRODUCT) + partial[PRICE_PRODUCT]) * inverse
+    covariance = product - mean * mean
+    bounce = 2.0 * root(covariance * -1.0) * bp
+    bounce = where(covariance <= LEAST_COVARIANCE * mean_square, bounce, 0.0)
+    _write(out.roll, where(full < seen, bounce, math.nan))
+
+    judged = full + float(rec.trade.lag) <= seen
+    matured = _sum(sums, MATURED) + partial[MATURED]
+    any_judged = matured > 0.0
+    realized = (_sum(sums, REALIZED) + partial[REALIZED]) / matured
+    impact = (_sum(sums, IMPACT) + partial[IMPACT]) / matured
+    _write(out.realized_spread, where(judged, where(any_judged, realized * BP, 0.0), math.nan))
+    _write(out.price_impact, where(judged, where(any_judged, impact * BP, 0.0), math.nan))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from alphaseeker._jit import part
-from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.trades import TRADE_WINDOWS
 from alphaseeker.features.families.dynamics import series_score
 from alphaseeker.features.groups import (
@@ -22,6 +21,9 @@ from alphaseeker.features.groups import (
     VOLUME,
 )
 from alphaseeker.features.output import as_output
+from alphaseeker.features.window_lanes import lane_of, reader, writer
+from alphaseeker.kernels.lane_math import where
+from alphaseeker.kernels.lanes import load_wide
 
 __all__ = [
     "begin_trades",
@@ -32,11 +34,11 @@ __all__ = [
     "write_vwap",
 ]
 
-FIRST_DEVIATION = MOMENTUM_WINDOWS.index(TRADE_WINDOWS[0])
-SHORT = TRADE_WINDOWS.index(30)
-LONG = TRADE_WINDOWS.index(300)
+SHORT, LONG = lane_of(30), lane_of(300)
 ROOT_HALF = math.sqrt(0.5)
 BP = 1e4
+_sum = reader(TRADE_WINDOWS)
+_write = writer(TRADE_WINDOWS)
 
 
 @part
@@ -131,72 +133,54 @@ def write_volume_scores(rec: Any) -> None:
     """Write how the present bucket's volume stands among those of the windows."""
     volume = rec.trades.partial[VOLUME]
     log_volume = math.log1p(volume) if volume > 0.0 else 0.0
-    for i in range(rec.trades.count):
-        length = rec.trades.lengths[i]
-        if length > 0 and rec.clock.seen >= length:
-            score = series_score(rec, np.int64(LOG_VOLUME), FIRST_DEVIATION + i, log_volume)
-            rec.out.trades.volume_z[i] = as_output(score)
+    _write(rec.out.trades.volume_z, series_score(rec, np.int64(LOG_VOLUME), log_volume))
 
 
 @part
-def write_trades(rec: Any, change: float, every: bool) -> None:
-    """Write what rests on trades alone, for every window or those whose sums have changed.
-
-    ``change`` is that of the last price over the bucket in progress.
-    """
+def write_trades(rec: Any, change: float) -> None:
+    """Write what rests on trades alone; ``change`` is that of the last price over the bucket."""
     out = rec.out.trades
     group = rec.trades
     sums = group.sums
     partial = group.partial
-    seen = rec.clock.seen
+    seen = float(rec.clock.seen)
+    full = load_wide(group.full, 0)
+    ready = full <= seen
     share = bulk_share(rec, change)
     bulk_signed = share * partial[VOLUME]
     bulk_abs = abs(share) * partial[VOLUME]
-    for i in range(rec.trades.count):
-        length = group.lengths[i]
-        if length == 0 or seen < length or not (every or group.changed[i] != 0.0):
-            continue
-        volume = sums[i, VOLUME] + partial[VOLUME]
-        trades = sums[i, TRADES] + partial[TRADES]
-        out.trade_rate[i] = as_output(trades * group.rates[i])
-        if trades > 0.0:
-            inverse = 1.0 / volume
-            out.signed_ratio[i] = as_output((sums[i, SIGNED] + partial[SIGNED]) * inverse)
-            products = sums[i, SIGN_PRODUCT] + partial[SIGN_PRODUCT]
-            out.sign_autocorr[i] = as_output(products / trades)
-        else:
-            inverse = 0.0
-            out.signed_ratio[i] = as_output(0.0)
-            out.sign_autocorr[i] = as_output(0.0)
-        if seen >= length + rec.trade.bulk_lag:
-            out.bulk_imbalance[i] = as_output((sums[i, BULK_SIGNED] + bulk_signed) * inverse)
-            out.vpin[i] = as_output((sums[i, BULK_ABS] + bulk_abs) * inverse)
-    fresh = every or group.changed[SHORT] != 0.0 or group.changed[LONG] != 0.0
-    if fresh and group.lengths[SHORT] > 0 and seen >= group.lengths[LONG]:
-        trades = sums[SHORT, TRADES] + partial[TRADES]
-        if trades > 0.0:
-            mean = (sums[SHORT, VOLUME] + partial[VOLUME]) / trades
-            volume = sums[LONG, VOLUME] + partial[VOLUME]
-            out.mean_size_ratio = as_output(mean * (sums[LONG, TRADES] + partial[TRADES]) / volume)
+    volume = _sum(sums, VOLUME) + partial[VOLUME]
+    trades = _sum(sums, TRADES) + partial[TRADES]
+    _write(out.trade_rate, where(ready, trades * load_wide(group.rates, 0), math.nan))
+    any_trade = trades > 0.0
+    inverse = where(ready, where(any_trade, 1.0 / volume, 0.0), math.nan)
+    _write(out.signed_ratio, (_sum(sums, SIGNED) + partial[SIGNED]) * inverse)
+    products = (_sum(sums, SIGN_PRODUCT) + partial[SIGN_PRODUCT]) / trades
+    _write(out.sign_autocorr, where(ready, where(any_trade, products, 0.0), math.nan))
+    known = full + float(rec.trade.bulk_lag) <= seen
+    inverse = where(known, inverse, math.nan)
+    _write(out.bulk_imbalance, (_sum(sums, BULK_SIGNED) + bulk_signed) * inverse)
+    _write(out.vpin, (_sum(sums, BULK_ABS) + bulk_abs) * inverse)
+    if group.lengths[SHORT] > 0 and rec.clock.seen >= group.lengths[LONG]:
+        recent = sums[SHORT, TRADES] + partial[TRADES]
+        if recent > 0.0:
+            mean = (sums[SHORT, VOLUME] + partial[VOLUME]) / recent
+            long_volume = sums[LONG, VOLUME] + partial[VOLUME]
+            long_trades = sums[LONG, TRADES] + partial[TRADES]
+            out.mean_size_ratio = as_output(mean * long_trades / long_volume)
         else:
             out.mean_size_ratio = as_output(1.0)
 
 
 @part
-def write_vwap(rec: Any, every: bool) -> None:
-    """Write the mid's distance from the volume-weighted average price, as ``write_trades`` does."""
-    out = rec.out.trades
+def write_vwap(rec: Any) -> None:
+    """Write the mid's distance from the volume-weighted average price."""
     group = rec.trades
     sums = group.sums
     partial = group.partial
     mid = rec.quote.mid
-    for i in range(rec.trades.count):
-        length = group.lengths[i]
-        if length == 0 or rec.clock.seen < length or not (every or group.changed[i] != 0.0):
-            continue
-        volume = sums[i, VOLUME] + partial[VOLUME]
-        if volume > 0.0:
-            average = (sums[i, NOTIONAL] + partial[NOTIONAL]) / volume
-            out.vwap_dev[i] = as_output((mid - average) / mid * BP)
-        else:
-            out.vwap_dev[i] = as_output(0.0)
+    ready = load_wide(group.full, 0) <= float(rec.clock.seen)
+    volume = _sum(sums, VOLUME) + partial[VOLUME]
+    average = (_sum(sums, NOTIONAL) + partial[NOTIONAL]) / volume
+    gap = where(volume > 0.0, (mid - average) / mid * BP, 0.0)
+    _write(rec.out.trades.vwap_dev, where(ready, gap, math.nan))

@@ -7,7 +7,6 @@ from typing import Any
 
 from alphaseeker._jit import part
 from alphaseeker.features.declaration import MIN_RETURNS
-from alphaseeker.features.declared.momentum import MOMENTUM_WINDOWS
 from alphaseeker.features.declared.volatility import VOLATILITY_WINDOWS
 from alphaseeker.features.groups import (
     MOVE,
@@ -24,17 +23,20 @@ from alphaseeker.features.groups import (
 )
 from alphaseeker.features.layout import RING
 from alphaseeker.features.output import as_output
+from alphaseeker.features.window_lanes import lane_of, reader, writer
+from alphaseeker.kernels.lane_math import larger, root, where
+from alphaseeker.kernels.lanes import load_wide
 
 __all__ = ["close_returns", "write_volatility"]
 
-FIRST_EXTREMUM = MOMENTUM_WINDOWS.index(VOLATILITY_WINDOWS[0])
-SHORT = VOLATILITY_WINDOWS.index(30)
-LONG = VOLATILITY_WINDOWS.index(300)
+SHORT, LONG = lane_of(30), lane_of(300)
 LAMBDA = 0.94  # RiskMetrics (1996)
 EWMA_BUCKETS = 12
 LONG_RETURN = 10  # buckets
 BP = 1e4
 HALF_PI = math.pi / 2.0
+_sum = reader(VOLATILITY_WINDOWS)
+_write = writer(VOLATILITY_WINDOWS)
 
 
 @part
@@ -78,55 +80,45 @@ def close_returns(rec: Any, move: float, change: float) -> None:
 
 
 @part
-def write_volatility(rec: Any, change: float, every: bool) -> None:
-    """Write the columns of every window, or only of those whose sums have changed.
-
-    ``change`` is the return of the bucket in progress.
-    """
+def write_volatility(rec: Any, change: float) -> None:
+    """Write every column; ``change`` is the return of the bucket in progress."""
     out = rec.out.volatility
     clock = rec.clock
-    group = rec.returns
-    sums = group.sums
+    sums = rec.returns.sums
+    full = load_wide(rec.returns.full, 0)
+    seen = float(clock.seen)
     square = change * change
     product = abs(change * rec.state.last_return)
-    square_up = square if change > 0.0 else 0.0
+    variance = _sum(sums, RETURN_2) + square
+    realized = root(variance)
+    ready = full <= seen
+    _write(out.realized, where(ready, realized * BP, math.nan))
+
     moved = 1.0 if change != 0.0 else 0.0
-    for i in range(group.count):
-        length = group.lengths[i]
-        if length == 0 or clock.seen < length or not (every or group.changed[i] != 0.0):
-            continue
-        variance = sums[i, RETURN_2] + square
-        realized = math.sqrt(variance)
-        out.realized[i] = as_output(realized * BP)
-        if sums[i, MOVED] + moved < MIN_RETURNS:
-            out.up_share[i] = math.nan
-            out.skew[i] = math.nan
-            out.kurt[i] = math.nan
-            out.max_move[i] = math.nan
-            out.bipower[i] = math.nan
-            out.jump_share[i] = math.nan
-            continue
-        count = length + 1.0
-        inverse = 1.0 / variance
-        third = sums[i, RETURN_3] + square * change
-        fourth = sums[i, RETURN_4] + square * square
-        largest = max(rec.extrema.sums[FIRST_EXTREMUM + i, MOVE], abs(change))
-        out.up_share[i] = as_output((sums[i, RETURN_UP] + square_up) * inverse)
-        out.skew[i] = as_output(math.sqrt(count) * third * inverse * realized * inverse)
-        out.kurt[i] = as_output(count * fourth * inverse * inverse)
-        out.max_move[i] = as_output(largest * realized * inverse)
-        if clock.seen < length + 1:
-            continue
-        bipower = HALF_PI * (sums[i, PRODUCT_ABS] + product)
-        out.bipower[i] = as_output(bipower * BP * BP)
-        out.jump_share[i] = as_output(max(0.0, 1.0 - bipower * inverse))
+    enough = ready & (_sum(sums, MOVED) + moved >= MIN_RETURNS)
+    count = full + 1.0
+    inverse = where(enough, 1.0 / variance, math.nan)
+    square_up = square if change > 0.0 else 0.0
+    third = _sum(sums, RETURN_3) + square * change
+    fourth = _sum(sums, RETURN_4) + square * square
+    largest = larger(_sum(rec.extrema.sums, MOVE), abs(change))
+    _write(out.up_share, (_sum(sums, RETURN_UP) + square_up) * inverse)
+    _write(out.skew, root(count) * third * inverse * realized * inverse)
+    _write(out.kurt, count * fourth * inverse * inverse)
+    _write(out.max_move, largest * realized * inverse)
+
+    paired = enough & (count <= seen)
+    bipower = HALF_PI * (_sum(sums, PRODUCT_ABS) + product)
+    _write(out.bipower, where(paired, bipower * BP * BP, math.nan))
+    jumps = larger(1.0 - bipower * inverse, 0.0)
+    _write(out.jump_share, where(paired, jumps, math.nan))
+
     if clock.seen >= EWMA_BUCKETS:
-        variance = LAMBDA * rec.averages.variance + (1.0 - LAMBDA) * square
-        out.ewma = as_output(math.sqrt(variance) * BP)
-    short_length = group.lengths[SHORT]
-    long_length = group.lengths[LONG]
-    fresh = every or group.changed[SHORT] != 0.0 or group.changed[LONG] != 0.0
-    if fresh and short_length > 0 and clock.seen >= long_length:
+        smoothed = LAMBDA * rec.averages.variance + (1.0 - LAMBDA) * square
+        out.ewma = as_output(math.sqrt(smoothed) * BP)
+    short_length = rec.returns.lengths[SHORT]
+    long_length = rec.returns.lengths[LONG]
+    if short_length > 0 and clock.seen >= long_length:
         long_variance = (sums[LONG, RETURN_2] + square) / (long_length + 1.0)
         if long_variance > 0.0:
             short_variance = (sums[SHORT, RETURN_2] + square) / (short_length + 1.0)
