@@ -14,9 +14,13 @@ Three tables, all through ``train_on_blocks`` with the defaults (number of threa
 - overlap: random walks of 10 s steps, a horizon of six of them, columns of AR(.98) noise. The
   verdict must be "no edge" in 95 % of 20 runs.
 
-The exit code is 1 if a figure is missed. The permutations are not drawn: the variance of a rank
-correlation of n rows under them is 1 / (n - 1), and MCC is a function of a table whose margins they
-leave alone, which is drawn 10,000 times (Patefield 1981).
+The exit code is 1 if a figure is missed. The permutations are those of the held-back outcomes, and
+are not drawn: mean and variance of a sum of products under them follow from the sums of either side
+(Hoeffding 1951), and MCC is a function of a table whose margins they leave alone, which is drawn
+10,000 times (Patefield 1981). ``ic`` is measured from zero, so that the middle of its band is that
+of scores and returns that both lean to one side, and not 0. Labels that do not overlap can be
+exchanged where returns are permuted; on a walk, whose columns tell its past, no return depends on
+what was known before it, which gives a correlation measured from zero the same variance.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ import numpy as np
 from scipy import stats
 
 from alphaseeker.config import Config
+from alphaseeker.training import scorecard
 from alphaseeker.training.metrics import rates
 from alphaseeker.training.pipeline import train_on_blocks
 
@@ -51,9 +56,50 @@ def evaluate(block, *, threads=1, **settings):
     return train_on_blocks([block], config).results["evaluation_results"]
 
 
-def rank_band(rows):
-    """Return the half width of the central 95 % of a rank correlation under permutation."""
-    return 1.959964 / np.sqrt(rows - 1)
+def evaluate_with_sums(block, **settings):
+    """Do as ``evaluate``; return the card, and the sums behind ``ic`` and ``ic_pooled``.
+
+    Sums over all rows held back, shape (5,): of the scores' ranks, the outcomes', the squares of
+    either and the products.
+    """
+    found, plain = [], scorecard.cell_sums
+
+    def watched(*given):
+        sums = plain(*given)
+        if "trades_all" in sums:  # of the model: no baseline trades
+            found.append(sums)
+        return sums
+
+    scorecard.cell_sums = watched
+    try:
+        card = evaluate(block, **settings)
+    finally:
+        scorecard.cell_sums = plain
+    # The folds come first, and all of them together last.
+    sums = {"ic": found[-1]["signed"].sum(axis=0), "ic_pooled": found[-1]["ranks"].sum(axis=0)}
+    for name, (*_, left, right, both) in sums.items():
+        again = both / np.sqrt(left * right) if both else 0.0
+        if not np.isclose(again, card[name], atol=1e-9):
+            raise SystemExit(f"{name} is {card[name]}, and by its own sums {again}")
+    return card, sums
+
+
+def rank_band(sums, rows):
+    """Return the bounds of the central 95 % of a correlation when outcomes are permuted.
+
+    Parameters
+    ----------
+    sums
+        As from ``evaluate_with_sums``. Means are taken off nowhere: where they are 0 the band is
+        1.96 / sqrt(rows - 1) to either side of 0.
+    """
+    left, right, left_square, right_square = np.asarray(sums[:4]) / rows
+    scale = np.sqrt(left_square * right_square)
+    if scale == 0.0:
+        return 0.0, 0.0
+    spread = np.sqrt((left_square - left**2) * (right_square - right**2) / (rows - 1))
+    middle, width = left * right / scale, 1.959964 * spread / scale
+    return float(middle - width), float(middle + width)
 
 
 def mcc_band(confusion):
@@ -74,6 +120,12 @@ def too_few_inside(inside, runs):
     four only: to ask for them would fail a model for nothing in the fourth.
     """
     return stats.binom.cdf(inside, runs, LEAST_SHARE) < ALPHA
+
+
+def share_inside(inside, runs):
+    """Return a share of runs and its exact 95 % interval (Clopper and Pearson 1934) as text."""
+    low, high = stats.binomtest(int(inside), runs).proportion_ci(method="exact")
+    return f"{inside} of {runs}, {inside / runs:.1%} ({low:.1%} to {high:.1%})"
 
 
 def planted(seeds, *, rows=160_000, columns=90, threads=1, show=print):
@@ -111,23 +163,24 @@ def _cells(values):
 def noise(seeds, *, rows=110_000, columns=90, threads=1, show=print):
     """Run ``seeds`` blocks without a signal; return the figures and what is missed."""
     show(
-        "\n| noise, seed | kind | rows | IC | pooled | band | MCC | band | skill, nats | verdict |"
+        "\n| noise, seed | kind | rows | IC | band | pooled | band | MCC | band | skill, nats "
+        "| verdict |"
     )
-    show("|---|---|---|---|---|---|---|---|---|---|")
+    show("|---|---|---|---|---|---|---|---|---|---|---|")
     skills, inside, fewest = [], {"ic": 0, "ic_pooled": 0, "mcc": 0}, rows
     for seed in range(seeds):
         kind, make = (("walk", walk_block), ("permuted", permuted_block))[seed % 2]
-        card = evaluate(make(rows, seed=seed, columns=columns), threads=threads)
-        band, (low, high) = rank_band(card["n_rows"]), mcc_band(card["confusion_matrix"])
+        card, sums = evaluate_with_sums(make(rows, seed=seed, columns=columns), threads=threads)
+        bands = {name: rank_band(sums[name], card["n_rows"]) for name in ("ic", "ic_pooled")}
+        bands["mcc"] = mcc_band(card["confusion_matrix"])
         fewest = min(fewest, card["n_rows"])
         skills.append(card["log_loss_skill"])
-        inside["ic"] += abs(card["ic"]) <= band
-        inside["ic_pooled"] += abs(card["ic_pooled"]) <= band
-        inside["mcc"] += low <= card["mcc"] <= high
+        cells = []
+        for name, (low, high) in bands.items():
+            inside[name] += low <= card[name] <= high
+            cells.append(f"{card[name]:+.4f} | {low:+.4f} {high:+.4f}")
         show(
-            f"| {seed} | {kind} | {card['n_rows']:,} | {card['ic']:+.4f} "
-            f"| {card['ic_pooled']:+.4f} | {band:.4f} "
-            f"| {card['mcc']:+.4f} | {low:+.4f} {high:+.4f} "
+            f"| {seed} | {kind} | {card['n_rows']:,} | {' | '.join(cells)} "
             f"| {card['log_loss_skill']:+.6f} | {card['verdict']} |"
         )
     figures = {
@@ -135,10 +188,9 @@ def noise(seeds, *, rows=110_000, columns=90, threads=1, show=print):
         "test_rows": fewest,
         **{name: count / seeds for name, count in inside.items()},
     }
-    show(
-        f"\nmean skill {figures['log_loss_skill']:+.2e} nats; inside the band: IC "
-        f"{figures['ic']:.0%}, pooled {figures['ic_pooled']:.0%}, MCC {figures['mcc']:.0%}"
-    )
+    show(f"\nmean skill {figures['log_loss_skill']:+.2e} nats; inside the band:")
+    for name, title in (("ic", "IC"), ("ic_pooled", "pooled IC"), ("mcc", "MCC")):
+        show(f"{title} {share_inside(inside[name], seeds)}")
     missed = [
         f"noise: {name} inside the band of its permutations in {count} of {seeds} runs"
         for name, count in inside.items()

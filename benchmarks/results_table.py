@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 METRICS = (("log_loss_skill", "skill, nats"), ("ic", "IC"), ("mcc", "MCC"))
-FOLD_METRICS = (*METRICS, ("ece", "calibration error"))
+FOLD_METRICS = (*METRICS, ("ece", "calibration error"), ("ece_limit", "by chance below"))
 # Times as fast that a column is wanted to be.
 WANTED = {"pandas": 15, "polars": 5}
 
@@ -38,7 +38,8 @@ def training_table(name: str, results: dict) -> str:
         f"blocks; the last fit on {rows['train_size']:,} and {rows['val_size']:,}. Acting on every "
         "BUY and SELL: "
         f"{e['n_trades_all']} trades, {e['net_return_all_bp']:+.2f} bp each after costs; "
-        f"break-even {e['break_even_cost_bp']:+.2f} bp a side. Calibration error {e['ece']:.3f}. "
+        f"break-even {e['break_even_cost_bp']:+.2f} bp a side. Calibration error {e['ece']:.3f}, "
+        f"by chance {e['ece_expected']:.3f}, below {e['ece_limit']:.3f} in 95 %. "
         f"Verdict **{e['verdict']}**: {e['verdict_reason']}."
     )
     return "\n".join(lines)

@@ -12,6 +12,7 @@ capture and each predictor:
 - ``replay``: ticks a second of a jitted loop over ``alphaseeker.inference.step``.
 - ``in turn``: what a tick costs in a loop over many sessions, against one.
 - ``counting``: what the statistics add to a tick, stages timed and all.
+- ``adapting``: what a calibration that goes on adds, for labels of a minute and of a second.
 """
 
 import dataclasses
@@ -33,6 +34,7 @@ from alphaseeker.inference import NO_LEVELS, step
 from alphaseeker.inference.served_model import serve
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.session_step import SILENT, TIMED, call_session_step
+from alphaseeker.model.adaptive import DEFAULT_ADAPTATION, allocate_adaptive
 from alphaseeker.model.golden import build_golden
 
 RUNS = 5
@@ -292,5 +294,46 @@ def test_counting(benchmark, served, backend):
     silent, timed = (min(spent[mode]) for mode in (SILENT, TIMED))
     benchmark.extra_info.update(
         backend=backend, silent_ns=round(silent), statistics_ns=round(timed - silent)
+    )
+    print(f"\n{benchmark.name}: {benchmark.extra_info}")
+
+
+def test_adapting(benchmark, served, backend):
+    ticks = served.ticks[WARM:]
+    artifact = served.model.artifact
+    models = {
+        horizon: dataclasses.replace(
+            served.model,
+            adaptive=allocate_adaptive(
+                DEFAULT_ADAPTATION if horizon else None,
+                prior=artifact.class_prior,
+                target={**artifact.target, "horizon_s": horizon},
+            ),
+        )
+        for horizon in (0.0, 60.0, 1.0)
+    }
+    spent = {horizon: [] for horizon in models}
+    learnt = {}
+
+    def run():
+        for horizon, model in models.items():
+            session = Session(served.symbol, model)
+            replayed(session.state, NO_LEVELS, served.ticks[:WARM])
+            before = int(session.memory["adaptive"]["learnt"][0])
+            start = time.process_time_ns()
+            replayed(session.state, NO_LEVELS, ticks)
+            spent[horizon].append((time.process_time_ns() - start) / len(ticks))
+            learnt[horizon] = int(session.memory["adaptive"]["learnt"][0]) - before
+
+    benchmark.pedantic(run, rounds=4 * RUNS, warmup_rounds=1)
+    least = {horizon: min(times) for horizon, times in spent.items()}
+    benchmark.extra_info.update(
+        backend=backend,
+        without_ns=round(least[0.0]),
+        minute_ns=round(least[60.0] - least[0.0]),
+        second_ns=round(least[1.0] - least[0.0]),
+        labels_of_a_minute=learnt[60.0],
+        labels_of_a_second=learnt[1.0],
+        ticks=len(ticks),
     )
     print(f"\n{benchmark.name}: {benchmark.extra_info}")

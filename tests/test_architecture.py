@@ -106,6 +106,7 @@ TESTED_IN = {
     "config/checks.py": "test_config.py",
     "config/loading.py": "test_config.py",
     "config/sections.py": "test_config.py",
+    "model/adaptive_labels.py": "model/test_adaptive.py",
     # What a terminal shows is tested by running the verbs.
     "cli_backtest.py": "backtest/test_cli.py",
     "cli_options.py": "test_cli.py",

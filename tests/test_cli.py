@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from alphaseeker import _jit
+from alphaseeker.bench import start
 from alphaseeker.cli import app, main
 from alphaseeker.cli_options import config_of, select_of
+from alphaseeker.features.matrix_store import MatrixStore
 from alphaseeker.market.simulator import START_NS, simulate_frame
 from alphaseeker.model.artifact import load_artifact
 
@@ -243,6 +247,17 @@ def test_warmup_without_a_model():
     assert result["warm_ready_s"] > 0.0
     assert result["load_s"] is None
     assert "next start" in run("warmup").output
+
+
+def test_warmup_clean_deletes_feature_matrices(monkeypatch, tmp_path):
+    monkeypatch.setenv("ALPHASEEKER_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(_jit, "clear_cache", lambda stale_only: 0)  # those of the tests' own
+    monkeypatch.setattr(start, "time_start", lambda *_: {"import_s": 1.0, "ready_s": 1.0})
+    MatrixStore(1e6).write("one", 1, [np.zeros((10, 1), dtype=np.float32)])
+    assert json.loads(run("warmup", "--json").output)["matrices_removed"] == 0
+    assert json.loads(run("warmup", "--clean", "--json").output)["matrices_removed"] == 1
+    assert "deleted     0 feature matrices" in run("warmup", "--clean").output
+    assert list((tmp_path / "matrices").iterdir()) == []
 
 
 def test_warmup_where_no_process_can_be_started(monkeypatch, tmp_path):

@@ -53,6 +53,7 @@ PROMISED = {
         "BATCH_SIZE": 32,
         "BACKEND": "auto",
         "MIN_CONFIDENCE": "auto",
+        "ADAPTIVE_CALIBRATION": True,
         "READY_HISTORY_S": 900,
         "MAX_GAP_S": 900.0,
         "MAX_JUMP": 0.2,

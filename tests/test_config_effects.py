@@ -10,12 +10,16 @@ from alphaseeker.config import Config, InferenceConfig, load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ConfigError, DataError, StateError
 from alphaseeker.factors.evaluation import evaluate_factor_blocks
+from alphaseeker.features import matrix_cache
 from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.matrix_cache import MatrixCache
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.inference import served_model
 from alphaseeker.inference.realised import PAIRS
+from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.served_model import serve
+from alphaseeker.inference.session import Session
 from alphaseeker.market import readers
 from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.simulator import START_NS, simulate
@@ -80,6 +84,24 @@ def test_enable_caching(with_settings, market):
     assert hits[False] == 0
 
 
+def test_disk_cache_mb(market, monkeypatch, tmp_path):
+    monkeypatch.setenv("ALPHASEEKER_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(matrix_cache, "LEAST_ROWS", 1_000)
+    names = ["book.imbalance", "book.spread"]
+    for settings, kept in (
+        ({"DISK_CACHE_MB": 0.0}, 0),
+        ({"ENABLE_CACHING": False}, 0),
+        ({"DISK_CACHE_MB": 0.1}, 0),  # the matrix is larger
+        ({"DISK_CACHE_MB": 100.0}, 1),
+        ({}, 1),
+    ):
+        config = load_config(None, settings)
+        judged = judge_source(market, config)
+        cache = MatrixCache(config.inference)
+        blocks_of(judged, FeatureSettings(tick_size=0.01), names=names, cache=cache)
+        assert len(list(tmp_path.glob("matrices/*.features"))) == kept
+
+
 def test_batch_size(with_settings):
     pulled = []
 
@@ -116,6 +138,25 @@ def test_min_confidence(with_settings, market):
         counts[limit] = sum(answer["signal"] != 0 for answer in answers)
     assert counts[0.0] > 0
     assert counts[1.0] == 0
+
+
+def test_adaptive_calibration(artifact, market):
+    ranges = {"train": [0, 1], "validation": [1, 2]}  # what comes later is news to the model
+    model = dataclasses.replace(artifact, training={**artifact.training, "ranges": ranges})
+    series = read_ticks(market.head(4_000))[0]
+    found = {
+        on: run_rows(
+            Session(
+                series.symbol,
+                serve(model, InferenceConfig(ADAPTIVE_CALIBRATION=on, MIN_CONFIDENCE=0.0)),
+            ),
+            series,
+        )
+        for on in (True, False)
+    }
+    asked = found[True].asked
+    assert asked.sum() > 1_000
+    assert np.abs(found[True].probabilities - found[False].probabilities)[asked].max() > 1e-3
 
 
 def test_trade_without_edge(artifact):

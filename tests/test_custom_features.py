@@ -1,15 +1,19 @@
 """Custom features from registration to a served model: trained, saved, loaded, streamed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from alphaseeker import AlphaSeekerMLEngine, custom_feature, frame_feature
 from alphaseeker.backtest import Backtest
-from alphaseeker.config import load_config
+from alphaseeker.config import InferenceConfig, load_config
 from alphaseeker.errors import ConfigError, ModelError, StateError
+from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.served_model import serve
+from alphaseeker.inference.session import Session
+from alphaseeker.market.readers import read_ticks
 from alphaseeker.model.artifact import load_artifact, save_artifact
 from ticks import quotes
 
@@ -271,3 +275,29 @@ def test_settings_may_change_while_it_serves(served, market):
     assert "low_confidence" not in {signal[-2] for signal in before}
     assert "low_confidence" in {signal[-2] for signal in after} <= {"low_confidence", None}
     assert all(signal[-1] for signal in after)  # still ready: the stream went on
+
+
+def test_its_calibration_learns_alike_live_and_in_pieces_of_a_file(model_path, market):
+    artifact = load_artifact(model_path)
+    ranges = {"test": [int(market["timestamp"].iloc[500].value), 0]}
+    artifact = replace(artifact, training={**artifact.training, "ranges": ranges})
+    model = serve(artifact, InferenceConfig(), (slow_imbalance,))
+    frame = market.iloc[:3_000].iloc[np.repeat(np.arange(3_000), 1 + (np.arange(3_000) % 7 == 3))]
+    live = Session("SIMULATED", model)
+    found = []
+    for row in quotes(frame):
+        signal = live.update(*row)
+        found.append((signal.p_sell, signal.p_hold, signal.p_buy))
+    assert live.memory["adaptive"]["learnt"][0] > 50
+    series = read_ticks(frame)[0]
+    session = Session("SIMULATED", model)
+    pieces = [
+        run_rows(session, replace(series, ticks=series.ticks[a:b], rows=series.rows[a:b]))
+        for a, b in ((0, 1_000), (1_000, 1_001), (1_001, len(series)))
+    ]
+    batch = np.concatenate([piece.probabilities for piece in pieces])
+    np.testing.assert_allclose(batch, np.array(found), rtol=0, atol=1e-12)
+    for name in ("learnt", "first", "count", "accepted", "timestamp", "segment"):
+        np.testing.assert_array_equal(
+            session.memory["adaptive"][name], live.memory["adaptive"][name]
+        )

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,7 @@ from alphaseeker import create_ml_engine
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ConfigError, DataError, ModelError, StateError
+from alphaseeker.features.matrix_store import MatrixStore
 from alphaseeker.model.artifact import load_artifact, save_artifact
 from alphaseeker.model.decision import allocate_decision
 from alphaseeker.risk.manager import RiskManager
@@ -300,3 +302,25 @@ def test_depth_and_the_aggressors_side_from_the_file_to_the_signal(deep_market, 
         with pytest.raises(DataError, match=rf"^{field} is missing; {family}\."):
             engine.predict(poor, replay=True)
     assert engine.predict(later, replay=True)["ready"]
+
+
+def test_feature_matrices_on_disk_are_told_and_cleared(monkeypatch, tmp_path):
+    monkeypatch.setenv("ALPHASEEKER_CACHE_DIR", str(tmp_path))
+    # Compiled kernels are those of all tests.
+    monkeypatch.setattr("alphaseeker.engine.clear_cache", lambda stale_only: 0)
+    MatrixStore(1e6).write("one", 1, [np.zeros((10, 1), dtype=np.float32)])
+    engine = AlphaSeekerMLEngine(load_config(None, {"DISK_CACHE_MB": 5}))
+
+    def message():
+        return engine.health_check()["components"]["cache"]["message"]
+
+    assert "1 feature matrices take 0 of 5 MB" in message()
+    engine.clear_caches()
+    assert "0 feature matrices" in message()
+    engine.update_config({"DISK_CACHE_MB": 0})
+    assert "feature matrices are not kept" in message()
+    assert engine.health_check()["components"]["cache"]["status"] == "OK"
+    engine.update_config({"DISK_CACHE_MB": 5})
+    (tmp_path / "matrices").chmod(0o777)
+    assert "writable by everyone" in message()
+    assert engine.health_check()["components"]["cache"]["status"] == "WARNING"

@@ -117,6 +117,8 @@ KEYS = {
         "log_loss_skill",
         "ic",
         "ece",
+        "ece_expected",
+        "ece_limit",
         "confusion_matrix",
         "classification_report",
         "folds",

@@ -56,7 +56,9 @@ def predict(
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--clean", is_flag=True, help="Delete what other versions left in the cache.")
+@click.option(
+    "--clean", is_flag=True, help="First delete feature matrices, and what other versions compiled."
+)
 @with_settings
 @with_json
 def warmup(
@@ -72,10 +74,12 @@ def warmup(
     """
     from alphaseeker._jit import cache_status, clear_cache
     from alphaseeker.bench.start import time_start
+    from alphaseeker.features.matrix_store import clear_matrices
     from alphaseeker.inference.warm import compile_kernels
 
     engine = engine_of(config_path, settings)
     removed = clear_cache(stale_only=True) if clean else 0
+    matrices = clear_matrices() if clean else 0
     result: dict[str, Any] = {"compile_s": compile_kernels(), "load_s": None, "backend": None}
     if model is not None:
         begin = perf_counter()
@@ -91,9 +95,12 @@ def warmup(
         result |= {"warm_import_s": None, "warm_ready_s": None}
         again = f"not known: {error}"
     result |= {"cache": cache_status()[1], "stale_folders_removed": removed}
+    result["matrices_removed"] = matrices
     if as_json:
         show_json(result)
         return
+    if clean:
+        say(f"deleted     {matrices} feature matrices, {removed} folders of other versions")
     say(f"kernels     ready after {result['compile_s']:.2f} s; {result['cache']}")
     if model is not None:
         say(f"model       loaded and verified in {result['load_s']:.2f} s, {result['backend']}")

@@ -179,6 +179,7 @@ def fold_table(evaluation: Mapping[str, Any]) -> Table:
         "IC",
         "MCC",
         "ECE",
+        "by chance below",
         "skill of the logistic",
         "IC of it",
         "trades",
@@ -197,6 +198,7 @@ def fold_table(evaluation: Mapping[str, Any]) -> Table:
             f"{row['ic']:+.4f}",
             f"{row['mcc']:+.4f}",
             f"{row['ece']:.4f}",
+            f"{row['ece_limit']:.4f}" if "ece_limit" in row else "",
             *rival,
             str(row["n_trades"]),
             f"{row['net_return_bp']:+.2f}",
@@ -206,8 +208,10 @@ def fold_table(evaluation: Mapping[str, Any]) -> Table:
 
 def calibration_table(evaluation: Mapping[str, Any]) -> Table:
     """Return how often SELL and BUY came where they were given a probability."""
+    chance = evaluation.get("ece_limit")
+    known = "" if chance is None else f", by chance below {chance:.4f}"
     table = grid(
-        f"calibration (error {evaluation['ece']:.4f})",
+        f"calibration (error {evaluation['ece']:.4f}{known})",
         "probability",
         "SELL rows",
         "given",

@@ -14,6 +14,7 @@ from alphaseeker._jit import clear_cache
 from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
 from alphaseeker.errors import AlphaSeekerError, ModelError
+from alphaseeker.features.matrix_store import clear_matrices
 from alphaseeker.features.registry import FeatureRegistry
 from alphaseeker.inference.alerts import AlertWatch
 from alphaseeker.inference.explanation import Explanations
@@ -325,7 +326,8 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring, Trainer):
             session.reset()
 
     def clear_caches(self) -> None:
-        """Forget cached scores, and compiled code on disk that other versions left."""
+        """Forget cached scores; on disk, feature matrices and what other versions compiled."""
         for session in self._pool.sessions():
             session.forget_scores()
         clear_cache(stale_only=True)
+        clear_matrices()

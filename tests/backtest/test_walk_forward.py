@@ -13,6 +13,7 @@ from alphaseeker.cli import app
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import ConfigError
+from alphaseeker.training import pipeline
 
 SETTINGS = {
     "num_boost_round": 8,
@@ -108,6 +109,31 @@ def test_a_choice_of_columns_is_that_of_the_training(file, monkeypatch):
     assert len(result.folds) == 2
     with pytest.raises(ConfigError, match=r"book\.nothing"):
         test.walk_forward(file, select=["book.nothing"])
+
+
+def test_what_is_traded_are_the_probabilities_that_were_judged(file, monkeypatch):
+    judged, found = [], []
+    ask, call = pipeline.answer, FoldSignals.__call__
+
+    def asked(*given, **options):
+        answers, sample = ask(*given, **options)
+        judged.append(answers)
+        return answers, sample
+
+    def called(self, fit):
+        call(self, fit)
+        found.append(self)
+
+    monkeypatch.setattr(pipeline, "answer", asked)
+    monkeypatch.setattr(FoldSignals, "__call__", called)
+    test = Backtest(AlphaSeekerMLEngine(load_config(None, SETTINGS)))
+    test.walk_forward(file, select=["book.imbalance", "momentum.return_5s"])
+    assert len(judged) == len(found) == 2
+    (signals,), (places,) = found[-1].signals, found[-1]._places
+    for answers in judged:
+        rows = places[answers.chosen]
+        assert signals.p_up[rows].tobytes() == answers.probabilities[:, 2].tobytes()
+        assert signals.p_down[rows].tobytes() == answers.probabilities[:, 0].tobytes()
 
 
 def test_signals_stand_at_the_rows_that_they_are_of(told):

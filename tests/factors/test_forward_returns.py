@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from alphaseeker.factors.forward_returns import (
     forward_return,
     grid_interval,
+    is_coarse,
     label_end,
     prevailing_row,
     unresolve_unseen,
@@ -187,3 +188,17 @@ def test_kernels_compile_inside_another():
     end, result = both(timestamp, np.exp(np.arange(5.0)), segment)
     assert end.tolist() == [2, 3, 4, -1, -1]
     assert result[:3] == pytest.approx([2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize("interval", [1_001_000_000, 1_003_000_000, 250_000_000, 333_333_333])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_what_a_model_file_says_of_a_grid_means_what_the_labels_mean(interval, more):
+    horizon = 4 * interval + more
+    timestamp = np.arange(1, 30, dtype=np.int64) * interval
+    timestamp[15:] += 2 * horizon
+    end = prevailing_row(timestamp, np.zeros(len(timestamp), np.int64), horizon)
+    assert is_coarse(interval / 1e9, horizon) == (end[14] == -1) == (more <= 0)
+
+
+def test_a_stream_of_events_is_no_coarse_grid():
+    assert not is_coarse(0.0, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alphaseeker import _jit
-from alphaseeker.features.custom_source import source_digest
+from alphaseeker.features.custom_source import is_wholly_told, source_digest
 
 SCALE = 2.0
 
@@ -206,3 +206,43 @@ def test_of_another_object_the_type_counts():
     digests = [source_digest(of_table(table)) for table in ([1.0], [2.0], {0: 1.0}, (1.0, OBJECT))]
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
+
+
+@np.vectorize
+def of_a_library(value):
+    return value
+
+
+def by_object(state, tick, window_s):
+    return of_a_library(tick.mid)
+
+
+def by_numpy(state, tick, window_s):
+    return math.log(np.sqrt(abs(tick.mid)))
+
+
+def test_what_is_told_wholly():
+    for told in (step, by_helper, by_numpy, endless, of_half_life(5.0), of_table((1.0, 2.0))):
+        assert is_wholly_told(told)
+    for table in ([1.0], {0: 1.0}, types.SimpleNamespace()):
+        assert not is_wholly_told(of_table(table))
+    assert not is_wholly_told(by_object)
+
+
+class Doubled:
+    def __init__(self, value):
+        self.value = 2.0 * value
+
+
+def by_class(state, tick, window_s):
+    return Doubled(tick.mid)
+
+
+def by_module_of_another_name(state, tick, window_s):
+    numbers = np
+    return numbers.random.random()
+
+
+def test_what_a_class_or_another_name_of_a_module_leads_to_is_not_told():
+    assert not is_wholly_told(by_class)
+    assert not is_wholly_told(by_module_of_another_name)

@@ -1,14 +1,19 @@
 """What explains a signal: sums, order, and that it is of this signal and no other."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from alphaseeker.config import load_config
+from alphaseeker.config import InferenceConfig, load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.errors import DataError, StateError
 from alphaseeker.inference.explanation import explain
+from alphaseeker.inference.served_model import serve
+from alphaseeker.inference.session import Session
+from alphaseeker.model.artifact import load_artifact
+from alphaseeker.model.decision import allocate_decision, probabilities_of
 from ticks import quotes
 
 WARM = 1_000
@@ -185,3 +190,20 @@ def test_what_is_no_signal_is_refused(warm, signal):
     for symbol in (None, "SIMULATED", "OTHER"):
         with pytest.raises(DataError, match="predict did not return"):
             engine.explain(signal, symbol)
+
+
+def test_a_signal_whose_probabilities_were_adapted_is_explained(trained, market):
+    artifact = load_artifact(trained[0])
+    ranges = {"test": [int(market["timestamp"].iloc[0].value), 0]}
+    artifact = replace(artifact, training={**artifact.training, "ranges": ranges})
+    session = Session("SIMULATED", serve(artifact, InferenceConfig()))
+    *_, signal = (session.update(*values) for values in quotes(market.iloc[:1_500]))
+    assert session.memory["adaptive"]["learnt"][0] > 10
+    found = explain(session, signal)
+    scores = np.array([[found["raw_scores"][name] for name in ("SELL", "HOLD", "BUY")]])
+    plain = probabilities_of(allocate_decision(artifact.calibration), scores)[0]
+    given = (signal.p_sell, signal.p_hold, signal.p_buy)
+    assert np.abs(plain - given).max() > 1e-6
+    np.testing.assert_allclose(session.memory["adaptive"]["given"][0], plain, rtol=1e-12)
+    with pytest.raises(StateError, match="not at hand any more"):
+        explain(session, signal._replace(p_sell=plain[0], p_hold=plain[1], p_buy=plain[2]))

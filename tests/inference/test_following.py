@@ -16,8 +16,9 @@ from alphaseeker.inference.rolling_ic import rolling_ic, score_pairs
 from alphaseeker.inference.session import Session
 from alphaseeker.market.readers import read_ticks
 from alphaseeker.market.simulator import START_NS, simulate_frame
+from alphaseeker.model.adaptive import allocate_adaptive
 from alphaseeker.training.labels import outcomes
-from alphaseeker.training.target import Target, classify
+from alphaseeker.training.target import Target, classify, target_from_dict
 from ticks import FIELDS, quotes, tick
 
 HOUR_NS = 3_600_000_000_000
@@ -57,7 +58,9 @@ def with_target(model, target, **training):
         target=target.to_dict(),
         training={**model.artifact.training, **training},
     )
-    return dataclasses.replace(model, artifact=artifact)
+    # What is followed is the model's own: not adapted, the answers say the same.
+    off = allocate_adaptive(None, prior=artifact.class_prior, target={})
+    return dataclasses.replace(model, artifact=artifact, adaptive=off)
 
 
 @pytest.fixture
@@ -187,6 +190,17 @@ def test_events_are_followed_as_the_training_labels_them(model, events, name):
     assert {key: record[key] for key in expected} == pytest.approx(expected, rel=1e-9)
     kept = np.column_stack(score_pairs(record))
     np.testing.assert_allclose(kept, pairs, rtol=1e-9, atol=1e-15)
+
+
+def test_what_is_judged_was_not_adapted(model, grid):
+    answers, scores = [], []
+    for served in (model, with_target(model, target_from_dict(model.artifact.target))):
+        session = Session("SIMULATED", served)
+        answers.append(replay(session, grid)[2])
+        scores.append(session.memory["realised"]["scores"][0].copy())
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert np.count_nonzero(scores[0]) > 10
 
 
 @pytest.mark.parametrize("horizon", [1.0, 2.0, 3.9, 4.0, 10.0])

@@ -8,9 +8,12 @@ import numba
 import numpy as np
 import pytest
 
+from alphaseeker._jit import source_hash
 from alphaseeker.errors import DataError, StateError
+from alphaseeker.features.layout import RECORD
 from alphaseeker.inference import NO_LEVELS, Reason, step
 from alphaseeker.inference.session import Session
+from alphaseeker.inference.session_state import SESSION
 from alphaseeker.market.readers import read_ticks
 from ticks import quotes
 
@@ -168,3 +171,34 @@ def test_a_time_in_seconds_is_refused(engine, ticks):
     session = Session("SIMULATED", engine._pool.model)
     ticks["timestamp"] //= 10**9
     assert (answer_all(session, NO_LEVELS, ticks)[:, 5] == Reason.REFUSED).all()
+
+
+@pytest.mark.parametrize("dtype", [SESSION, RECORD], ids=["session", "features"])
+def test_a_loop_that_numba_keeps_on_disk_is_of_this_version_alone(dtype, tmp_path, monkeypatch):
+    """It holds the call of the step as it was; another version's record is of another type."""
+
+    def read(states):
+        return states[0].step
+
+    def compiled(states):
+        """Return how often the loop was found on disk, and how often it was not."""
+        loop = numba.njit(cache=True)(read)
+        assert loop(states) == 0
+        return loop.stats.cache_hits.total(), loop.stats.cache_misses.total()
+
+    mark = f"layout_{source_hash()}"
+    assert dtype.names.count(mark) == 1
+    names = ["layout_of_another_version" if name == mark else name for name in dtype.names]
+    fields = [dtype.fields[name] for name in dtype.names]
+    other = np.dtype(
+        {
+            "names": names,
+            "formats": [field[0] for field in fields],
+            "offsets": [field[1] for field in fields],
+            "itemsize": dtype.itemsize,
+        }
+    )
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    assert compiled(np.zeros(1, dtype=other)) == (0, 1)
+    assert compiled(np.zeros(1, dtype=other)) == (1, 0)
+    assert compiled(np.zeros(1, dtype=dtype)) == (0, 1)

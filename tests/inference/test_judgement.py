@@ -7,10 +7,12 @@ import pytest
 from alphaseeker.inference.judgement import judge_rows, judgement_step
 from alphaseeker.inference.signal import Reason
 from alphaseeker.market.gate import Verdict
+from alphaseeker.model.adaptive import allocate_adaptive
 from alphaseeker.model.decision import allocate_decision
 
 CALIBRATION = {"temperature": 1.0, "bias": [0.0, 0.0, 0.0], "min_confidence": 0.5}
 BUY, HOLD, SELL = [-2.0, 0.0, 2.0], [0.0, 3.0, 0.0], [2.0, 0.0, -2.0]
+ADAPTIVE_OFF = allocate_adaptive(None, prior=(0.3, 0.4, 0.3), target={})
 CASES = [
     # scores, verdict, seen, abstain -> side, reason, asked
     (BUY, Verdict.ACCEPTED, 10, False, 1, Reason.NONE, True),
@@ -36,6 +38,7 @@ def test_one_row(scores, verdict, seen, abstain, side, reason, asked):
     probabilities = np.zeros(3)
     result = judgement_step(
         allocate_decision(CALIBRATION)[0],
+        ADAPTIVE_OFF[0],
         np.array(scores),
         probabilities,
         int(verdict),
@@ -58,6 +61,11 @@ def test_rows_are_the_rows_one_by_one():
         chosen = [number for number, case in enumerate(CASES) if case[3] is abstain]
         judge_rows(
             allocate_decision(CALIBRATION),
+            ADAPTIVE_OFF,
+            np.arange(count),
+            np.zeros(count, np.int64),
+            np.full(count, 100.0),
+            0,
             np.array([case[0] for case in CASES]),
             np.zeros((count, 3)),
             np.array([int(case[1]) for case in CASES], dtype=np.int8),
@@ -79,12 +87,14 @@ def test_every_verdict_has_an_answer():
 
 
 @numba.njit
-def sides_of(decisions, scores):
+def sides_of(decisions, adaptives, scores):
     total = 0
     for i in range(scores.shape[0]):
-        total += judgement_step(decisions[0], scores[i], np.zeros(3), 0, 1, 0, False)[0]
+        total += judgement_step(decisions[0], adaptives[0], scores[i], np.zeros(3), 0, 1, 0, False)[
+            0
+        ]
     return total
 
 
 def test_from_another_jitted_function():
-    assert sides_of(allocate_decision(CALIBRATION), np.array([BUY, BUY, SELL])) == 1
+    assert sides_of(allocate_decision(CALIBRATION), ADAPTIVE_OFF, np.array([BUY, BUY, SELL])) == 1

@@ -23,6 +23,8 @@ SETTINGS = {
     "TRADE_WITHOUT_EDGE": True,
     "MIN_CONFIDENCE": 0.0,
     "TRANSACTION_COST_PCT": 0.0,
+    # A model that adapts soon stops trading what turned over, and its drawdown stays small.
+    "ADAPTIVE_CALIBRATION": False,
 }
 
 

@@ -56,3 +56,19 @@ def trades(timestamp, segment, label_end, side):
         if side[i] != 0 and not blocked:
             taken.append(i)
     return taken
+
+
+def drawn_calibration_errors(probabilities, timestamp, symbol, span, draws, seed):
+    """Return the calibration error of labels that come as foretold and last a span, by draw."""
+    random = np.random.default_rng(seed)
+    spans = sorted({(int(s), int(t // span)) for s, t in zip(symbol, timestamp, strict=True)})
+    drawn = random.random((draws, len(spans)))
+    errors = []
+    for quantiles in drawn:
+        of = dict(zip(spans, quantiles, strict=True))
+        label = []
+        for p, s, t in zip(probabilities, symbol, timestamp, strict=True):
+            quantile = of[(int(s), int(t // span))]
+            label.append(0 if quantile < p[0] else 1 if quantile < p[0] + p[1] else 2)
+        errors.append(calibration_error(probabilities, np.array(label)))
+    return np.array(errors)

@@ -7,7 +7,8 @@ import pytest
 from scipy.special import softmax
 
 from alphaseeker.config import Config
-from alphaseeker.training import graded_selection, search_run
+from alphaseeker.model.adaptive import DEFAULT_ADAPTATION
+from alphaseeker.training import fold_fit, graded_selection, search_run
 from alphaseeker.training.dataset import join_blocks
 from alphaseeker.training.fit import raw_scores
 from alphaseeker.training.fold_fit import fit_fold
@@ -191,6 +192,28 @@ def test_without_a_signal_the_probabilities_are_the_class_shares(
         scores / calibration["temperature"] + np.asarray(calibration["bias"]), axis=1
     )
     assert probabilities.mean(axis=0) == pytest.approx(shares, abs=0.02)
+
+
+def test_a_model_adapts_unless_it_is_told_not_to(block, monkeypatch):
+    fits, seen = {}, []
+    real = fold_fit.choose_confidence
+
+    def spy(probabilities, choices, rows, **costs):
+        seen.append(probabilities)
+        return real(probabilities, choices, rows, **costs)
+
+    monkeypatch.setattr(fold_fit, "choose_confidence", spy)
+    for on in (True, False):
+        data = data_of([block], ADAPTIVE_CALIBRATION=on)
+        fits[on] = fitted(data, plan_of(data).folds[0])
+    assert fits[True].calibration["adaptive"] == DEFAULT_ADAPTATION
+    assert fits[False].calibration["adaptive"] is None
+    # It follows the fit: nothing of that hangs on it.
+    assert fits[True].model_text == fits[False].model_text
+    for name in ("temperature", "bias"):
+        assert fits[True].calibration[name] == fits[False].calibration[name]
+    # The smallest confidence is chosen by the probabilities that will be given.
+    assert np.abs(seen[0] - seen[1]).max() > 1e-4
 
 
 def test_a_search_decides_the_parameters(block, monkeypatch):

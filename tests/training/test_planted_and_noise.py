@@ -33,6 +33,7 @@ def test_noise_gives_no_skill_by_the_defaults():
     assert figures["test_rows"] > 10_000
     assert figures["mcc"] >= 0.5
     assert sum("no edge" in line for line in lines) == 2
+    assert any(line.startswith("pooled IC") for line in lines)
 
 
 def test_overlapping_noise_has_no_edge_by_the_defaults():
@@ -61,6 +62,8 @@ def test_what_is_missed_is_said(monkeypatch):
         "directional_accuracy",
         "log_loss_skill",
     ]
+    sums = {"ic": (0.0, 0.0, 1.0, 1.0, 0.02), "ic_pooled": (0.0, 0.0, 1.0, 1.0, 0.02)}
+    monkeypatch.setattr(benchmark, "evaluate_with_sums", lambda block, **settings: (card, sums))
     figures, missed = benchmark.noise(4, **small)
     assert figures["mcc"] >= 0.5
     assert len(missed) == 3
@@ -79,8 +82,18 @@ def test_bands_are_those_of_permutations():
         benchmark.mcc_band(table), np.percentile(drawn, (2.5, 97.5)), atol=0.012
     )
     assert benchmark.mcc_band([[5, 0, 0], [5, 0, 0], [5, 0, 0]]) == (0.0, 0.0)
-    shuffled = [np.corrcoef(random.permutation(600), np.arange(600))[0, 1] for _ in range(500)]
-    assert np.percentile(shuffled, 97.5) == pytest.approx(benchmark.rank_band(600), abs=0.012)
+    # One side leans to a half: from zero, permuted pairs agree on average.
+    for lean in (0.0, 0.5):
+        left, right = random.normal(lean, 1.0, 600), random.normal(lean, 1.0, 600)
+        scale = np.sqrt((left**2).sum() * (right**2).sum())
+        shuffled = [random.permutation(left) @ right / scale for _ in range(2_000)]
+        sums = (left.sum(), right.sum(), (left**2).sum(), (right**2).sum(), left @ right)
+        np.testing.assert_allclose(
+            benchmark.rank_band(sums, 600), np.percentile(shuffled, (2.5, 97.5)), atol=0.012
+        )
+    assert benchmark.rank_band((0.0, 0.0, 1.0, 1.0, 0.0), 401)[1] == pytest.approx(0.0980, abs=1e-4)
+    assert benchmark.rank_band((0.0, 0.0, 0.0, 1.0, 0.0), 400) == (0.0, 0.0)
+    assert benchmark.share_inside(97, 100) == "97 of 100, 97.0% (91.5% to 99.4%)"
     assert not benchmark.too_few_inside(17, 20)
     assert benchmark.too_few_inside(16, 20)
 

@@ -1,5 +1,7 @@
 """From a file to a model; and live, tick by tick, the very numbers of the offline evaluation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,13 @@ from alphaseeker.inference.signal import Reason
 from alphaseeker.market.simulator import simulate_frame
 from alphaseeker.model.artifact import load_artifact
 from alphaseeker.model.backends import choose_predictor
-from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.model.decision import allocate_decision, probabilities_of
 from alphaseeker.training import run as training_run
+from alphaseeker.training.adaptation import adapt
+from alphaseeker.training.dataset import join_blocks, warm_rows
 from alphaseeker.training.evaluation import evaluation_rows
 from alphaseeker.training.run import blocks_of, evaluate_source, judge_source, train_source
+from alphaseeker.training.target import target_from_dict
 from ticks import deep_ticks
 
 QUICK = {"num_boost_round": 15, "TRADE_WITHOUT_EDGE": True}
@@ -45,9 +50,21 @@ def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, 
     block = blocks_of(judged, FeatureSettings(**artifact.settings), names=artifact.feature_names)[0]
     chosen = evaluation_rows([block], artifact, from_ns=start)
     assert len(chosen) == fold["test_size"] > 100
+    ready = artifact.training["ready_history_s"]
+    warm = warm_rows([block], artifact.feature_names, ready_history_s=ready)
+    rows = join_blocks([block], target_from_dict(artifact.target))
+    asked = np.flatnonzero(rows.asked & warm & (block.timestamp >= start))
     predictor, _ = choose_predictor(artifact)
-    scores = predictor.predict_matrix(np.ascontiguousarray(block.values[chosen]))
-    probabilities, _ = decide(allocate_decision(artifact.calibration), scores)
+    scores = predictor.predict_matrix(np.ascontiguousarray(block.values[asked]))
+    probabilities = adapt(
+        [block],
+        asked,
+        probabilities_of(allocate_decision(artifact.calibration), scores),
+        calibration=artifact.calibration,
+        prior=artifact.class_prior,
+        target=artifact.target,
+        reference=artifact.training["reference"],
+    )[np.searchsorted(asked, chosen)]
 
     frame = pd.read_parquet(path)
     stamps = frame["timestamp"].astype("datetime64[ns]").astype("int64")
@@ -128,6 +145,11 @@ def test_a_model_of_all_rows_is_evaluated_on_later_ones(trained, market):
     assert both["held_back"]["rows_before"] == len(market)
     assert alone["held_back"]["rows_before"] == 0
     assert both["log_loss"] == alone["log_loss"]
+    # As a session that does not adapt answers.
+    still = evaluate_source(artifact, later, load_config(None, {"ADAPTIVE_CALIBRATION": False}))
+    fixed = replace(artifact, calibration={**artifact.calibration, "adaptive": None})
+    assert still["log_loss"] == evaluate_source(fixed, later, load_config())["log_loss"]
+    assert still["log_loss"] != alone["log_loss"]
 
 
 def test_symbols_train_as_one_model(captures, tmp_path):

@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 
 from alphaseeker.config import load_config
+from alphaseeker.features import matrix_cache
 from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.market.array_file import in_file
 from alphaseeker.market.simulator import simulate
 from alphaseeker.training import run as training_run
+from alphaseeker.training.answers import Answers
+from alphaseeker.training.factor_run import evaluate_factor_source
 from alphaseeker.training.run import blocks_of, judge_source, train_source
 
 QUICK = {"num_boost_round": 6, "windows": [1, 5], "num_threads": 1, "MIN_CONFIDENCE": 0.0}
@@ -46,6 +49,13 @@ def test_values_in_files_give_the_same_model_and_leave_nothing(small, monkeypatc
         return kept[-1:]
 
     monkeypatch.setattr(training_run, "blocks_of", watched)
+    answers, give_back = [], Answers.release
+
+    def given_back(self):
+        answers.append([in_file(one) for one in (self.probabilities, *self.book.values())])
+        give_back(self)
+
+    monkeypatch.setattr(Answers, "release", given_back)
     before = open_scratch_files()
     runs = [
         train_source(small, load_config(None, {**QUICK, "MATRIX_MEMORY_MB": megabytes}))
@@ -54,10 +64,51 @@ def test_values_in_files_give_the_same_model_and_leave_nothing(small, monkeypatc
     same(runs[0].artifact, runs[1].artifact)
     assert runs[0].factors == runs[1].factors
     assert [in_file(block.values) for block in kept] == [False, True]
+    # Of each fold of either run.
+    assert [set(one) for one in answers] == [{False}] * 4 + [{True}] * 4
     assert open_scratch_files() > before
     kept.clear()
     assert open_scratch_files() == before
     assert not any(path.is_file() for path in (tmp_path / "scratch").iterdir())
+
+
+def test_a_training_from_the_disk_cache_gives_the_same_model(small, monkeypatch, tmp_path):
+    monkeypatch.setenv("ALPHASEEKER_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(matrix_cache, "LEAST_ROWS", 1_000)
+    computed = []
+
+    def counted(series, **given):
+        computed.append(len(given["names"]))
+        return compute_features(series, **given)
+
+    monkeypatch.setattr(matrix_cache, "compute_features", counted)
+    runs = {
+        name: train_source(small, load_config(None, {**QUICK, **given}))
+        for name, given in (
+            ("none", {"DISK_CACHE_MB": 0}),
+            ("first", {}),
+            ("second", {}),
+            ("in files", {"MATRIX_MEMORY_MB": 0}),
+        )
+    }
+    # The matrix, and the columns that each fit but the first writes anew; by two of the four runs.
+    assert len(computed) == 2 * (1 + 4)
+    for name in ("first", "second", "in files"):
+        same(runs[name].artifact, runs["none"].artifact)
+        assert runs[name].factors == runs["none"].factors
+
+
+def test_grades_from_the_disk_cache_are_the_same(small, monkeypatch, tmp_path):
+    monkeypatch.setenv("ALPHASEEKER_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(matrix_cache, "LEAST_ROWS", 1_000)
+    given = {"report_path": tmp_path / "factors.json"}
+    plain, first, second = [
+        evaluate_factor_source(small, load_config(None, {**QUICK, "DISK_CACHE_MB": size}), **given)
+        for size in (0, 100, 100)
+    ]
+    (path,) = tmp_path.glob("matrices/*.features")
+    assert path.stat().st_mtime_ns > 0
+    assert plain == first == second
 
 
 def test_the_limit_counts_the_values_of_all_symbols(small, tmp_path):

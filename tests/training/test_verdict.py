@@ -14,6 +14,8 @@ def card(**changes):
         "ic": 0.08,
         "ic_pooled": 0.07,
         "macro_f1": 0.4,
+        "ece": 0.02,
+        "ece_limit": 0.03,
         "auc": 0.55,
         "net_return_bp": 1.0,
         "n_trades": 50,
@@ -31,6 +33,7 @@ def card(**changes):
 
 def test_an_edge_passes_every_condition():
     verdict, reason = judge(card(), BASELINES, 40)
+    assert "calibration error 0.020, by chance below 0.030" in reason
     assert verdict == "edge"
     assert "1.00 bp" in reason
 

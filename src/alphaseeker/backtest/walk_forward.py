@@ -22,10 +22,12 @@ from alphaseeker.config import Config
 from alphaseeker.errors import ConfigError
 from alphaseeker.features.block import FeatureBlock
 from alphaseeker.features.custom import CustomFeature
+from alphaseeker.features.matrix_cache import MatrixCache
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.schema import TickSeries
-from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.model.decision import allocate_decision, choices_of, probabilities_of
 from alphaseeker.risk.manager import RiskManager
+from alphaseeker.training.adaptation import adapt
 from alphaseeker.training.answers import columns_of
 from alphaseeker.training.column_request import check_select, columns_for
 from alphaseeker.training.dataset import warm_rows
@@ -88,7 +90,17 @@ class FoldSignals:
         columns = columns_of(self._blocks, fit.feature_names)
         matrix = RowMatrix(self._blocks, chosen, columns)
         scores = score_rows(raw_scores(fit.model_text), matrix)
-        probabilities, choice = decide(allocate_decision(fit.calibration), scores)
+        decision = allocate_decision(fit.calibration)
+        probabilities = adapt(
+            self._blocks,
+            chosen,
+            probabilities_of(decision, scores),
+            calibration=fit.calibration,
+            prior=fit.class_prior,
+            target=fit.target,
+            reference=fit.training["reference"],
+        )
+        choice = choices_of(decision, probabilities)
         # Anything beyond the three classes (low confidence) is a HOLD.
         side = np.where(choice <= BUY, choice - HOLD, 0).astype(np.int8)
         p_up, p_down = probabilities[:, BUY], probabilities[:, SELL]
@@ -163,14 +175,16 @@ def walk_forward(
     settings = replace(fitted, custom=tuple(custom))
     on_progress("features", 0, 1)
     limit = config.data.MATRIX_MEMORY_MB * MB
-    blocks = blocks_of(judged, settings, names=columns_for(wanted, settings), memory_limit=limit)
+    cache = MatrixCache(config.inference)
+    names = columns_for(wanted, settings)
+    blocks = blocks_of(judged, settings, names=names, memory_limit=limit, cache=cache)
     on_progress("features", 1, 1)
     found = FoldSignals(judged.series, judged.accepted, blocks)
     trained = train_on_blocks(
         blocks,
         config,
         on_progress=on_progress,
-        refit_columns=ColumnRefit(judged.series, judged.accepted, blocks, settings, config),
+        refit_columns=ColumnRefit(judged.series, judged.accepted, blocks, settings, config, cache),
         select=wanted,
         on_fold=found,
     )

@@ -117,9 +117,11 @@ class InferenceConfig(Section):
 
     TARGET_LATENCY_MS: float = key(500.0, number(1e-6))
     ENABLE_CACHING: bool = key(True, BOOL)
+    DISK_CACHE_MB: float = key(2048.0, NOT_NEGATIVE)
     BATCH_SIZE: int = key(32, number(1, 10**7, integer=True))
     BACKEND: str = key("auto", one_of("auto", "forest", "treelite", "lightgbm"))
     MIN_CONFIDENCE: float | str = key("auto", number(0.0, 1.0, words=("auto",)))
+    ADAPTIVE_CALIBRATION: bool = key(True, BOOL)
     TRADE_WITHOUT_EDGE: bool = key(False, BOOL)
     NUM_THREADS: int = key(1, number(1, 1024, integer=True))
     MAX_SESSIONS: int = key(1000, number(1, 10**6, integer=True))

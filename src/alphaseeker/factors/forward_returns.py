@@ -27,6 +27,7 @@ __all__ = [
     "SAMPLES_PER_HORIZON",
     "forward_return",
     "grid_interval",
+    "is_coarse",
     "label_end",
     "prevailing_row",
     "returns_ahead",
@@ -114,6 +115,20 @@ def grid_interval(timestamp: npt.NDArray[np.int64]) -> float:
         if abs(timestamp[row + 1] - timestamp[row] - median) <= _REGULAR * median:
             near += 1
     return median if near >= _REGULAR_SHARE * count else 0.0
+
+
+def is_coarse(interval_s: float, horizon_ns: int) -> bool:
+    """Say by `unresolve_unseen`'s rule whether a horizon may pass between two samples of a grid.
+
+    Parameters
+    ----------
+    interval_s
+        `grid_interval` in seconds, as a model file holds it; 0.0 for a stream of events.
+    horizon_ns
+        Nanoseconds.
+    """
+    # A median is a whole number of nanoseconds or half of one, which seconds in a float are not.
+    return interval_s > 0.0 and SAMPLES_PER_HORIZON * round(2e9 * interval_s) >= 2 * horizon_ns
 
 
 @part

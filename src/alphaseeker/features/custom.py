@@ -6,7 +6,6 @@ it, or to a ``MicrostructureFeatureEngineer``, and from there into the settings 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import math
@@ -22,7 +21,7 @@ import numpy.typing as npt
 
 from alphaseeker._jit import allocate_record
 from alphaseeker.errors import ConfigError, ModelError
-from alphaseeker.features.custom_source import source_digest
+from alphaseeker.features.custom_source import step_digest
 from alphaseeker.features.custom_step import (
     CLOCK,
     StepKernels,
@@ -286,7 +285,6 @@ def define_feature(
     if not isinstance(unit, str):
         raise ConfigError(f"custom feature {name!r} has the unit {unit!r}; it must be text")
     text = inspect.getdoc(function) or ""
-    digest = hashlib.sha256(f"{source_digest(function)} {dtype.descr!r}".encode()).hexdigest()
     return CustomFeature(
         name=name,
         step=function,
@@ -295,7 +293,7 @@ def define_feature(
         unit=unit,
         history_s=_seconds(name, "history_s", history_s),
         formula=text.splitlines()[0] if text else "",
-        digest=digest,
+        digest=step_digest(function, dtype),
     )
 
 

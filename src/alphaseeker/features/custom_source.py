@@ -13,19 +13,30 @@ import hashlib
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from enum import Enum
-from types import CodeType, ModuleType
+from types import BuiltinFunctionType, CodeType, ModuleType
 from typing import Any
 
 import numpy as np
 
-__all__ = ["source_digest"]
+__all__ = ["is_wholly_told", "source_digest", "step_digest"]
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
+KNOWN_MODULES = ("builtins", "cmath", "math")
+KNOWN_CLASSES = ("builtins", "numpy")
 ABSENT = object()
 
 Path = tuple[str, ...]  # a name and the attributes read of it: ("settings", "HALF_LIFE")
+
+
+@dataclass
+class _Walk:
+    """The functions that were gone through, by identity, and whether anything was left untold."""
+
+    functions: set[int] = field(default_factory=set)
+    untold: bool = False
 
 
 def source_digest(function: Callable[..., Any]) -> str:
@@ -42,26 +53,46 @@ def source_digest(function: Callable[..., Any]) -> str:
     function that is compiled in its library, only the name counts.
     """
     digest = hashlib.sha256()
-    for part in _parts(function, set()):
+    for part in _parts(function, _Walk()):
         digest.update(f"{len(part)}:{part}".encode())
     return digest.hexdigest()
 
 
-def _parts(function: Any, visited: set[int]) -> list[str]:
+def step_digest(step: Callable[..., Any], state: np.dtype[Any]) -> str:
+    """Return the digest of a custom feature: of its step, and of the dtype of its state."""
+    return hashlib.sha256(f"{source_digest(step)} {state.descr!r}".encode()).hexdigest()
+
+
+def is_wholly_told(function: Callable[..., Any]) -> bool:
+    """Say whether ``source_digest`` sees all that ``function`` reads.
+
+    It does not where there is an object whose type alone counts, a class that may be called or read
+    under another name, or code that is compiled in a library other than Python's own and NumPy's,
+    whose versions are known.
+    """
+    walk = _Walk()
+    _parts(function, walk)
+    return not walk.untold
+
+
+def _parts(function: Any, walk: _Walk) -> list[str]:
     """Return the texts of a function and of all it refers to; none where it has no Python code."""
     plain = getattr(function, "py_func", function)  # of one that Numba has compiled
     plain = getattr(plain, "__func__", plain)  # of a method
     code = getattr(plain, "__code__", None)
     # By identity: two closures of one factory have equal code.
-    if not isinstance(code, CodeType) or id(plain) in visited:
+    if not isinstance(code, CodeType):
+        walk.untold |= not _is_known(plain)
         return []
-    visited.add(id(plain))
+    if id(plain) in walk.functions:
+        return []
+    walk.functions.add(id(plain))
     found = [_source(plain, code)]
     codes = list(_nested(code))
     names = {name for inner in codes for name in inner.co_names}
     given = {"defaults": plain.__defaults__, **(plain.__kwdefaults__ or {})}
     for name, value in sorted(given.items()):
-        found += [name, *_described(value, names, visited)]
+        found += [name, *_described(value, names, walk)]
     outer = {"global": plain.__globals__, "closure": _closure(plain, code)}
     for scope, path in sorted({read for inner in codes for read in _reads(inner)}):
         value = outer[scope].get(path[0], ABSENT)
@@ -71,31 +102,43 @@ def _parts(function: Any, visited: set[int]) -> list[str]:
                 break
             value = _attribute(value, attribute)
         if value is not ABSENT:
-            found += [".".join(path), *_described(value, names, visited)]
+            found += [".".join(path), *_described(value, names, walk)]
     return found
 
 
-def _described(value: Any, names: set[str], visited: set[int]) -> list[str]:
+def _is_known(function: Any) -> bool:
+    """Say whether a compiled function is Python's or NumPy's own."""
+    if isinstance(function, np.ufunc):
+        return getattr(np, function.__name__, None) is function
+    return isinstance(function, BuiltinFunctionType) and function.__module__ in KNOWN_MODULES
+
+
+def _described(value: Any, names: set[str], walk: _Walk) -> list[str]:
     """Return the texts of a value; of a module or class, those of the attributes in ``names``."""
     text = _constant(value)
     if text is not None:
         return [text]
     if isinstance(value, tuple):
-        return [part for item in value for part in ("item", *_described(item, names, visited))]
+        return [part for item in value for part in ("item", *_described(item, names, walk))]
     if isinstance(value, (ModuleType, type)):
+        # A class that is called runs methods of which nothing is named here.
+        walk.untold |= isinstance(value, type) and value.__module__ not in KNOWN_CLASSES
         # Under another name its attributes cannot be told from those of other things.
-        return _attributes(value, names, visited)
+        return _attributes(value, names, walk)
     if callable(value):
-        return _parts(value, visited)
+        return _parts(value, walk)
+    walk.untold = True
     return [repr(type(value))]
 
 
-def _attributes(holder: Any, names: set[str], visited: set[int]) -> list[str]:
+def _attributes(holder: Any, names: set[str], walk: _Walk) -> list[str]:
     found = []
     for name in sorted(names):
         value = _attribute(holder, name)
-        if value is not ABSENT and not isinstance(value, (ModuleType, type)):
-            found += [name, *_described(value, names, visited)]
+        if isinstance(value, (ModuleType, type)):
+            walk.untold = True  # what is read of it in turn
+        elif value is not ABSENT:
+            found += [name, *_described(value, names, walk)]
     return found
 
 

@@ -14,14 +14,13 @@ from alphaseeker.inference.pool import SessionPool
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Side, Signal
 from alphaseeker.model.contributions import contributions
-from alphaseeker.model.decision import allocate_decision, probabilities_of
 
 __all__ = ["Explanations", "explain"]
 
 CLASSES = ("SELL", "HOLD", "BUY")
 SELL, HOLD, BUY = range(len(CLASSES))
 NANOSECONDS = 1_000_000_000
-# Predictors may differ by 1e-12 in a probability; another row or another model by far more.
+# What went through text may differ in the last digits; another row or another model by far more.
 SAME_PROBABILITY = 1e-9
 
 
@@ -104,6 +103,9 @@ def explain(session: Session, signal: Mapping[str, Any] | Signal) -> dict[str, A
 
     Notes
     -----
+    Scores and contributions are the model's own: what the calibration has learnt since
+    (``model.adaptive``) moves the probabilities of the signal and none of these.
+
     That row and model are those of the signal is checked by its probabilities. A float of seconds
     holds a present time to 0.24 µs, so a dictionary finds the tick nearest to its time stamp.
     """
@@ -114,10 +116,7 @@ def explain(session: Session, signal: Mapping[str, Any] | Signal) -> dict[str, A
             "its probabilities are the class prior, and there is nothing to explain"
         )
     features = session.features_of(given["timestamp_ns"])
-    artifact = session.model.artifact
-    shares = contributions(artifact.model_text, features)
-    scores = shares.sum(axis=1)
-    probabilities = probabilities_of(allocate_decision(artifact.calibration), scores[np.newaxis])[0]
+    probabilities = session.answer_of(given["timestamp_ns"])
     # NaN is not the same.
     if not np.abs(probabilities - given["probabilities"]).max() <= SAME_PROBABILITY:
         raise StateError(
@@ -125,13 +124,15 @@ def explain(session: Session, signal: Mapping[str, Any] | Signal) -> dict[str, A
             "since, or another tick of the same time stamp followed; explain a signal before the "
             "next one"
         )
+    artifact = session.model.artifact
+    shares = contributions(artifact.model_text, features)
     return {
         "symbol": session.symbol,
         "timestamp": given["timestamp_ns"] / NANOSECONDS,
         "signal_label": given["signal_label"],
         "side": given["side"],
         "filter_reason": given["filter_reason"],
-        "raw_scores": _by_class(scores),
+        "raw_scores": _by_class(shares.sum(axis=1)),
         "expected": _by_class(shares[:, -1]),
         "contributions": _sorted_rows(artifact.feature_names, features, shares[:, :-1]),
     }

@@ -4,8 +4,9 @@ Predictions less than a label span apart share most of their future, and a thous
 tell no more than ten. So one at a time is followed: the next is taken at the first tick after the
 end of the one before. Two chains run side by side, each with one prediction open:
 
-- ``judged``: whatever the model finds most likely, against the probability that it gave. Its score
-  (p_buy - p_sell) and the return that followed stay in a ring, for the rolling IC.
+- ``judged``: whatever the model finds most likely, against the probability that it gave, before
+  that was adapted (``model.adaptive``). Its score (p_buy - p_sell) and the return that followed
+  stay in a ring, for the rolling IC.
 - ``traded``: what the engine acted on (BUY or SELL after MIN_CONFIDENCE and abstention), with the
   net return that ``training.trades`` accounts for: the mid's, less the quoted spread at entry,
   less the transaction cost on both sides.
@@ -210,17 +211,17 @@ def follow_step(state: Any, timestamp: int) -> None:
     if realised.horizon > 0:
         judging = realised.judged.open == 0
         trading = realised.traded.open == 0 and answer.side != 0
-        score = (
-            answer.probabilities[BUY]
-            - answer.probabilities[SELL]
-            - (state.prior[BUY] - state.prior[SELL])
+        # The model's own: adapted ones are right on average even where it knows nothing any more.
+        sell, hold, buy = (
+            answer.probabilities[SELL],
+            answer.probabilities[HOLD],
+            answer.probabilities[BUY],
         )
+        if state.adaptive.active == 1:
+            given = state.adaptive.given
+            sell, hold, buy = given[SELL], given[HOLD], given[BUY]
+        score = buy - sell - (state.prior[BUY] - state.prior[SELL])
         if judging:
-            sell, hold, buy = (
-                answer.probabilities[SELL],
-                answer.probabilities[HOLD],
-                answer.probabilities[BUY],
-            )
             choice, probability = HOLD, hold
             if buy > hold and buy > sell:
                 choice, probability = BUY, buy

@@ -11,6 +11,8 @@ from alphaseeker._jit import cache_status
 from alphaseeker.config import Config
 from alphaseeker.errors import ModelError
 from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.features.matrix_cache import disk_budget
+from alphaseeker.features.matrix_store import store_status
 from alphaseeker.inference.alerts import DRIFT_KINDS, Finding, finished
 from alphaseeker.inference.answers import inference_performance
 from alphaseeker.inference.drift_findings import MOVED_SHARE
@@ -167,7 +169,6 @@ def health(
     ``drifting`` is what ``drift`` returned.
     """
     performance = inference_performance(sessions, target_ms=config.inference.TARGET_LATENCY_MS)
-    folder, cache_message = cache_status()
     components = {
         "model": _model(model, drifting),
         "inference": _inference(model, sessions),
@@ -175,7 +176,7 @@ def health(
         "data": _data(performance, drifting, sessions),
         "risk": _risk(risk_manager),
         "compiler": _compiler(model),
-        "cache": _entry("OK" if folder is not None else "WARNING", cache_message),
+        "cache": _cache(config),
         "latency": _latency(performance["latency_stats"]),
     }
     worst = max((ORDER.index(part["status"]) for part in components.values()), default=0)
@@ -184,6 +185,12 @@ def health(
         "components": components,
         "timestamp": time.time(),
     }
+
+
+def _cache(config: Config) -> dict[str, str]:
+    folder, kernels = cache_status()
+    usable, matrices = store_status(disk_budget(config.inference))
+    return _entry("OK" if folder is not None and usable else "WARNING", f"{kernels}; {matrices}")
 
 
 def _model(model: ServedModel | None, drifting: dict[str, Any]) -> dict[str, str]:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from alphaseeker._jit import kernel, part
 from alphaseeker.inference.signal import REASON_OF_CHOICE, REASON_OF_VERDICT, Reason
 from alphaseeker.market.gate import Verdict
+from alphaseeker.model.adaptive import mix_step
+from alphaseeker.model.adaptive_labels import note_step, settle_step
 from alphaseeker.model.decision import Choice, decision_step, probability_step
 from alphaseeker.model.isotonic import isotonic_step
 
@@ -39,6 +41,7 @@ for _choice, _why in REASON_OF_CHOICE.items():
 @part
 def judgement_step(
     decision: Any,
+    adaptive: Any,
     scores: npt.NDArray[np.float64],
     probabilities: npt.NDArray[np.float64],
     verdict: int,
@@ -52,6 +55,8 @@ def judgement_step(
     ----------
     decision
         Record of ``model.decision.DECISION``.
+    adaptive
+        Record of ``model.adaptive.ADAPTIVE``, which has taken the tick in.
     scores
         Shape (3,), raw scores; read only where the model is asked.
     probabilities
@@ -74,6 +79,8 @@ def judgement_step(
         isotonic_step(
             decision.knot_offsets, decision.knot_positions, decision.knot_values, probabilities
         )
+    if adaptive.active == 1:
+        mix_step(adaptive, probabilities)
     choice = decision_step(decision, probabilities)
     if abstain:
         return 0, NO_EDGE, True
@@ -87,6 +94,11 @@ def judgement_step(
 @kernel
 def judge_rows(
     decisions: npt.NDArray[Any],
+    adaptives: npt.NDArray[Any],
+    timestamps: npt.NDArray[np.int64],
+    segments: npt.NDArray[np.int64],
+    prices: npt.NDArray[np.float64],
+    accepted: int,
     scores: npt.NDArray[np.float64],
     probabilities: npt.NDArray[np.float64],
     verdicts: npt.NDArray[np.int8],
@@ -100,7 +112,21 @@ def judge_rows(
     """Judge n rows; arrays have shape (n,), scores and probabilities (n, 3).
 
     A repeated tick takes over what the row before it got.
+
+    Parameters
+    ----------
+    decisions, adaptives
+        One-element arrays; the second goes on from where it stands.
+    prices
+        That the label is of.
+    accepted
+        Ticks that reached the features before the first row.
+    scores, probabilities, verdicts, seen, needed, abstain
+        As ``judgement_step`` takes them.
+    sides, reasons, asked
+        Written.
     """
+    adaptive = adaptives[0]
     for i in range(verdicts.shape[0]):
         if verdicts[i] == REPEATED and i > 0:
             sides[i] = sides[i - 1]
@@ -110,9 +136,15 @@ def judge_rows(
             continue
         # As int64, the type of the live path: int8 would compile the step once more.
         verdict = int(verdicts[i])
+        if 0 <= verdict < REPEATED:
+            accepted += 1
+            if adaptive.active == 1:
+                settle_step(adaptive, timestamps[i], segments[i], prices[i], accepted)
         side, reason, model_asked = judgement_step(
-            decisions[0], scores[i], probabilities[i], verdict, seen[i], needed, abstain
+            decisions[0], adaptive, scores[i], probabilities[i], verdict, seen[i], needed, abstain
         )
+        if model_asked and adaptive.active == 1 and probabilities[i, 0] == probabilities[i, 0]:
+            note_step(adaptive, accepted)
         sides[i] = side
         reasons[i] = reason
         asked[i] = model_asked

@@ -1,4 +1,4 @@
-"""The features of a session's latest predictions, for whoever wants one explained."""
+"""Features and answers of a session's latest predictions, for whoever wants one explained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from alphaseeker.errors import StateError
 from alphaseeker.inference.session_state import EXPLAINABLE
+from alphaseeker.model.decision import N_CLASSES
 
 __all__ = ["KeptFeatures"]
 
@@ -30,18 +31,21 @@ class KeptFeatures:
         self._state = state
         self._rows = np.full((EXPLAINABLE, width), np.nan, dtype=np.float32)
         self._stamps = np.zeros(EXPLAINABLE, dtype=np.int64)
-        self.parts = (self._rows, self._stamps)
+        self._answers = np.full((EXPLAINABLE, N_CLASSES), np.nan)
+        self.parts = (self._rows, self._stamps, self._answers)
 
     def begin(self) -> None:
         """Point the state to this ring, which is empty."""
         self._state["kept"] = 0
         self._state["kept_features"] = self._rows.ctypes.data
         self._state["kept_stamps"] = self._stamps.ctypes.data
+        self._state["kept_answers"] = self._answers.ctypes.data
 
-    def at(self, timestamp_ns: int) -> npt.NDArray[np.float32]:
-        """Return a copy of the row nearest to a time stamp, within a microsecond.
+    def at(self, timestamp_ns: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """Return copies of the row nearest to a time stamp, within a microsecond, and its answer.
 
-        Of several rows at one time stamp it is the latest.
+        Of several rows at one time stamp it is the latest. The answer has shape (3,): SELL, HOLD,
+        BUY as they were given, after all that the calibration had learnt by then.
 
         Raises
         ------
@@ -58,5 +62,5 @@ class KeptFeatures:
                 "session; explain a signal before as many more have been given, and only one for "
                 "which the model was asked"
             )
-        row: npt.NDArray[np.float32] = self._rows[places[distances.index(nearest)]].copy()
-        return row
+        place = places[distances.index(nearest)]
+        return self._rows[place].copy(), self._answers[place].copy()

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphaseeker.factors.forward_returns import SAMPLES_PER_HORIZON
+from alphaseeker.factors.forward_returns import is_coarse
+from alphaseeker.model.adaptive import ADAPTIVE
 
 __all__ = [
     "NEVER",
@@ -95,7 +96,7 @@ REALISED = np.dtype(
         ("returns", np.float64, (PAIRS,)),  # log return of the label's price to the label's end
     ]
 )
-LAYOUT = hashlib.sha256(str(REALISED).encode()).digest()[:16]
+LAYOUT = hashlib.sha256(f"{REALISED}{ADAPTIVE}".encode()).digest()[:16]
 OWN = ("next", "sampled", "resolved", "hits", "lost", "trades")
 SUMS = (
     "expected",
@@ -125,13 +126,12 @@ def followed_settings(target: Mapping[str, Any], training: Mapping[str, Any]) ->
     horizon = round(float(target.get("horizon_s", 0.0)) * NANOSECONDS)
     if not barriers and threshold is None:
         horizon = 0
-    grid = float(reference.get("grid_interval_s", 0.0)) * NANOSECONDS
     return {
         "horizon": horizon,
         "since": max(fitted, default=0),
         "by_close": target.get("label_price") == "close",
         "barriers": barriers,
-        "coarse": SAMPLES_PER_HORIZON * grid >= horizon,
+        "coarse": is_coarse(float(reference.get("grid_interval_s", 0.0)), horizon),
         "threshold": math.inf if threshold is None else float(threshold),
         "take_profit": float(target.get("take_profit", math.inf)),
         "stop_loss": float(target.get("stop_loss", math.inf)),
@@ -166,23 +166,34 @@ def withdraw(realised: npt.NDArray[Any], timestamp: int) -> None:
         realised["traded"]["open"] = 0
 
 
-def pack_realised(realised: npt.NDArray[Any], rows: npt.NDArray[np.float32], mark: bytes) -> bytes:
-    """Return counters, open predictions and sampled rows, (m, k), as bytes; see the other way."""
-    return mark + LAYOUT + realised.tobytes() + rows.tobytes()
+def pack_realised(
+    realised: npt.NDArray[Any],
+    adaptive: npt.NDArray[Any],
+    rows: npt.NDArray[np.float32],
+    mark: bytes,
+) -> bytes:
+    """Return counters, open predictions, what the calibration learnt and sampled rows as bytes.
+
+    Records of ``REALISED`` and ``model.adaptive.ADAPTIVE``, rows of shape (m, k); see the other
+    way.
+    """
+    return mark + LAYOUT + realised.tobytes() + adaptive.tobytes() + rows.tobytes()
 
 
 def unpack_realised(
     packed: bytes, mark: bytes, width: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]] | None:
-    """Return the record and the rows that were packed.
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]] | None:
+    """Return both records and the rows that were packed.
 
     None where they are of another model, another version of the record, or where there are none:
     what became of a model's predictions says nothing of another's.
     """
     head = mark + LAYOUT
-    start = len(head) + REALISED.itemsize
+    middle = len(head) + REALISED.itemsize
+    start = middle + ADAPTIVE.itemsize
     if packed[: len(head)] != head or len(packed) < start:
         return None
     record = np.frombuffer(packed, dtype=REALISED, offset=len(head), count=1)
+    adaptive = np.frombuffer(packed, dtype=ADAPTIVE, offset=middle, count=1)
     rows = np.frombuffer(packed, dtype=np.float32, offset=start)
-    return record, rows.reshape(-1, width)
+    return record, adaptive, rows.reshape(-1, width)

@@ -130,6 +130,7 @@ def _run_with_custom(session: Session, series: TickSeries, start: int, end: int)
     seen = np.empty(count, dtype=np.int64)
     mids = np.empty(count)
     depth = depth_of(series, model.settings)
+    accepted = int(records["gate"]["accepted"][0])
     run_ticks(
         records,
         vector,
@@ -155,8 +156,14 @@ def _run_with_custom(session: Session, series: TickSeries, start: int, end: int)
     sides = np.empty(count, dtype=np.int8)
     reasons = np.empty(count, dtype=np.int8)
     asked = np.empty(count, dtype=np.bool_)
+    adaptive = session.memory["adaptive"]
     judge_rows(
         model.decision,
+        adaptive,
+        np.ascontiguousarray(ticks["timestamp"]),
+        segments,
+        np.ascontiguousarray(ticks["close"]) if adaptive["by_close"][0] == 1 else mids,
+        accepted,
         scores,
         probabilities,
         verdicts,

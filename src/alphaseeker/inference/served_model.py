@@ -22,7 +22,9 @@ from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
 from alphaseeker.features.layout import NO_LEVELS
 from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.settings import settings_from_plain
+from alphaseeker.inference.realised import followed_settings
 from alphaseeker.inference.session_state import check_compiler
+from alphaseeker.model.adaptive import allocate_adaptive
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.backends import choose_predictor, compile_ahead
 from alphaseeker.model.compiler import Progress
@@ -44,6 +46,8 @@ class ServedModel:
         The predictor that proved itself, and why others were not taken.
     decision
         One-element array of ``model.decision.DECISION``.
+    adaptive
+        One-element array of ``model.adaptive.ADAPTIVE``, with which a session begins.
     columns
         Shape (k,), int64: positions of the model's columns in the catalogue; see ``custom``.
     custom
@@ -64,6 +68,7 @@ class ServedModel:
     predictor: Predictor
     passed_over: tuple[str, ...]
     decision: npt.NDArray[Any]
+    adaptive: npt.NDArray[Any]
     columns: npt.NDArray[np.int64]
     custom: tuple[Feature, ...]
     settings: FeatureSettings
@@ -162,6 +167,7 @@ def serve(
         predictor=predictor,
         passed_over=tuple(passed_over),
         decision=allocate_decision(calibration),
+        adaptive=_adaptive(artifact, config),
         columns=column_indices(artifact.feature_names, own),
         custom=tuple(column for column in own if column.name in artifact.feature_names),
         settings=settings,
@@ -190,6 +196,22 @@ def serve_again(
     same = (before.BACKEND, before.NUM_THREADS) == (after.BACKEND, after.NUM_THREADS)
     proven = (model.predictor, model.passed_over) if same else None
     return serve(model.artifact, after, custom, proven=proven)
+
+
+def _adaptive(artifact: ModelArtifact, config: InferenceConfig) -> npt.NDArray[Any]:
+    """Return what a session begins to adapt with; inactive where it is switched off.
+
+    It learns from where the held-back part begins, as the evaluation does.
+    """
+    followed = followed_settings(artifact.target, artifact.training)
+    held_back = (artifact.training.get("ranges") or {}).get("test")
+    return allocate_adaptive(
+        artifact.calibration.get("adaptive") if config.ADAPTIVE_CALIBRATION else None,
+        prior=artifact.class_prior,
+        target=artifact.target,
+        coarse=followed["coarse"],
+        since=held_back[0] if held_back else followed["since"],
+    )
 
 
 def _settings(

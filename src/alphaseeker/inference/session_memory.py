@@ -100,6 +100,7 @@ class SessionMemory:
         fresh = allocate_session(self.model.settings, self.symbol)
         self._records.view(np.uint8)[:] = fresh.view(np.uint8)
         self._custom = self._fresh_custom()
+        self._state["adaptive"] = self.model.adaptive
         self.timestamp_kind: str | None = None
         self._clock_offset = 0
         self.resume(None)
@@ -144,11 +145,15 @@ class SessionMemory:
         state["predict"] = bound.entry
         state["context"] = bound.context
         state["width"] = width
+        in_a_row = width > 0 and np.array_equal(columns, np.arange(width) + columns[0])
+        state["first"] = columns[0] if in_a_row and columns[0] >= 0 else -1
         state["needed"] = model.needed_buckets
         state["depth_levels"] = model.depth_levels
         state["reads_sides"] = model.reads_sides
         state["abstain"] = model.abstain
         state["decision"] = model.decision
+        if not goes_on or state["adaptive"]["active"][0] != model.adaptive["active"][0]:
+            state["adaptive"] = model.adaptive
         state["prior"] = model.artifact.class_prior
 
     @property
@@ -179,7 +184,14 @@ class SessionMemory:
         StateError
             It is not among the latest predictions of this model.
         """
-        return self._kept.at(timestamp_ns)
+        return self._kept.at(timestamp_ns)[0]
+
+    def answer_of(self, timestamp_ns: int) -> npt.NDArray[np.float64]:
+        """Return the probabilities, shape (3,), SELL, HOLD, BUY, that were given at a tick.
+
+        Parameters and errors are those of ``features_of``.
+        """
+        return self._kept.at(timestamp_ns)[1]
 
     @property
     def last_signal(self) -> Signal | None:
@@ -249,16 +261,22 @@ class SessionMemory:
         clear_realised(self._state["realised"])
 
     def pack_followed(self) -> bytes:
-        """Return what became of the predictions and the sampled rows as bytes."""
-        return pack_realised(self._state["realised"], self.sampled_features, self.model.mark)
+        """Return what became of the predictions, what it taught, and the sampled rows as bytes."""
+        state = self._state
+        return pack_realised(
+            state["realised"], state["adaptive"], self.sampled_features, self.model.mark
+        )
 
     def unpack_followed(self, packed: bytes) -> None:
         """Take up what ``pack_followed`` gave; begin anew where that was of another model."""
         self.clear_followed()
+        self._state["adaptive"] = self.model.adaptive
         found = unpack_realised(packed, self.model.mark, len(self._columns))
         if found is not None:
             self._state["realised"] = found[0]
-            self._sample.restore(found[1])
+            if found[1]["active"][0] == self.model.adaptive["active"][0]:
+                self._state["adaptive"] = found[1]
+            self._sample.restore(found[2])
 
     def resume(self, last: Signal | None) -> None:
         """Go on after rows that a kernel stepped through on this session's ``records``."""

@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from numba.core import config as numba_config
 
+from alphaseeker._jit import source_hash
 from alphaseeker.errors import StateError
 from alphaseeker.inference.latency import HISTOGRAMS, clear_histograms
 from alphaseeker.inference.realised import REALISED, clear_realised
 from alphaseeker.inference.signal import Reason
 from alphaseeker.market.depth import MAX_LEVELS
+from alphaseeker.model.adaptive import ADAPTIVE
 from alphaseeker.model.decision import DECISION, N_CLASSES
 
 __all__ = [
@@ -64,7 +66,9 @@ COUNTERS = np.dtype(
 SESSION = np.dtype(
     [
         # addresses
-        ("step", np.int64),  # of the compiled step; see ``session_step.step``
+        ("step", np.int64),  # of the compiled step; see ``session_step.SESSION_STEP``
+        # As in ``features.layout``: a user's loop on disk must not call another version's step.
+        (f"layout_{source_hash()}", np.int64),
         ("records", np.int64),
         ("vector", np.int64),
         ("columns", np.int64),
@@ -74,15 +78,18 @@ SESSION = np.dtype(
         ("scores", np.int64),
         ("kept_features", np.int64),
         ("kept_stamps", np.int64),
+        ("kept_answers", np.int64),
         ("sample", np.int64),
         ("clock", np.int64),
         # the model
         ("width", np.int64),  # columns
+        ("first", np.int64),  # of columns that stand in a row, as in the catalogue; else -1
         ("needed", np.int64),  # whole buckets of history before a signal may act
         ("depth_levels", np.int64),  # that every tick must bring
         ("reads_sides", np.int64),
         ("abstain", np.int64),
         ("decision", DECISION),
+        ("adaptive", ADAPTIVE),
         ("prior", np.float64, (N_CLASSES,)),
         # the stream
         ("caching", np.int64),

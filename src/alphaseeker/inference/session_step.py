@@ -17,12 +17,13 @@ from alphaseeker._address import Entry, foreign, pointer
 from alphaseeker._jit import inlined, kernel, part
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.features.layout import NO_LEVELS, RECORD
-from alphaseeker.features.step import tick_step
+from alphaseeker.features.step import call_step
 from alphaseeker.inference.following import follow_step, leave_step
 from alphaseeker.inference.judgement import judgement_step
 from alphaseeker.inference.latency import TOTAL, count_time
 from alphaseeker.inference.session_state import EXPLAINABLE, allocate_state
 from alphaseeker.market.gate import Verdict
+from alphaseeker.model.adaptive_labels import note_step, settle_step
 from alphaseeker.model.decision import N_CLASSES
 from alphaseeker.model.predictor import call_predictor
 
@@ -40,6 +41,7 @@ REPEATED = int(Verdict.REPEATED)
 ACCEPTED = int(Verdict.ACCEPTED)
 NEW_SESSION = int(Verdict.NEW_SESSION)
 N_FEATURES = len(FEATURES)
+IN_CATALOGUE = np.uint64(N_FEATURES)
 SILENT, COUNTED, TIMED = 0, 1, 2
 # Reading the clock five times costs more than the decision: the stages of every tick are timed
 # while there are few, then those of one in sixteen; the total always is.
@@ -61,20 +63,28 @@ def _now(state: Any) -> int:
 
 
 @part
-def _gather(state: Any, vector: npt.NDArray[np.float32]) -> None:
-    """Copy the model's columns, custom ones left out, and say in the state whether one changed."""
-    columns = carray(pointer(state.columns), (state.width,), np.int64)
-    features = carray(pointer(state.features), (state.width,), np.float32)
-    changed = 0
-    for j in range(columns.shape[0]):
-        if columns[j] >= 0:
-            value = vector[columns[j]]
-            held = features[j]
-            if not (value == held or (value != value and held != held)):
-                features[j] = value
-                changed = 1
-    state.changed = changed
-    if changed == 1:
+def _gather(state: Any) -> None:
+    """Copy the model's columns, custom ones left out, and say in the state whether one changed.
+
+    They are compared by their bits: that needs no branch, and NaN equals itself.
+    """
+    bits = carray(pointer(state.vector), (N_FEATURES,), np.uint32)
+    features = carray(pointer(state.features), (state.width,), np.uint32)
+    differing = np.uint32(0)
+    if state.first >= 0:
+        row = bits[state.first : state.first + state.width]
+        for j in range(features.shape[0]):
+            differing |= row[j] ^ features[j]
+            features[j] = row[j]
+    else:
+        # An index that may be negative counts from the end, and is looked at for that.
+        columns = carray(pointer(state.columns), (state.width,), np.uint64)
+        for j in range(features.shape[0]):
+            if columns[j] < IN_CATALOGUE:
+                differing |= bits[columns[j]] ^ features[j]
+                features[j] = bits[columns[j]]
+    state.changed = 1 if differing != 0 else 0
+    if state.changed == 1:
         state.scored = 0
 
 
@@ -97,7 +107,7 @@ def take(
     records = carray(pointer(state.records), (1,), RECORD)
     vector = carray(pointer(state.vector), (N_FEATURES,), np.float32)
     session = state.capture if capture == 0 else capture
-    verdict = tick_step(
+    verdict = call_step(
         records,
         vector,
         levels,
@@ -117,7 +127,7 @@ def take(
     if 0 <= verdict < REPEATED:
         state.seen = records[0].clock.seen
         state.capture = session
-        _gather(state, vector)
+        _gather(state)
 
 
 @part
@@ -132,6 +142,15 @@ def _keep(state: Any, timestamp: int) -> None:
         rows[place, j] = features[j]
     stamps[place] = timestamp
     state.kept += 1
+
+
+@part
+def _keep_answer(state: Any) -> None:
+    """Keep what was answered beside the features that ``_keep`` has kept for the same tick."""
+    answers = carray(pointer(state.kept_answers), (EXPLAINABLE, N_CLASSES), np.float64)
+    place = (state.kept - 1) & (EXPLAINABLE - 1)
+    for j in range(N_CLASSES):
+        answers[place, j] = state.last.probabilities[j]
 
 
 @part
@@ -150,13 +169,26 @@ def _ask(state: Any, timestamp: int) -> int:
 
 
 @part
+def _settle(state: Any, timestamp: int) -> None:
+    """Let the calibration learn what this tick tells of earlier predictions."""
+    rec = carray(pointer(state.records), (1,), RECORD)[0]
+    adaptive = state.adaptive
+    price = rec.quote.close if adaptive.by_close == 1 else rec.quote.mid
+    settle_step(adaptive, timestamp, rec.clock.segments, price, rec.gate.accepted)
+
+
+@part
 def _answer(state: Any, timestamp: int) -> None:
     """Write what the tick led to."""
     answer = state.last
+    follows = state.adaptive.active == 1 and 0 <= state.verdict < REPEATED
+    if follows:
+        _settle(state, timestamp)
     answer.timestamp = timestamp
     answer.ready = 1 if state.seen >= state.needed else 0
     side, reason, asked = judgement_step(
         state.decision,
+        state.adaptive,
         carray(pointer(state.scores), (N_CLASSES,), np.float64),
         answer.probabilities,
         state.verdict,
@@ -173,6 +205,11 @@ def _answer(state: Any, timestamp: int) -> None:
     answer.side = side
     answer.reason = reason
     answer.asked = 1 if known else 0
+    if asked:
+        _keep_answer(state)
+    if known and follows:
+        rec = carray(pointer(state.records), (1,), RECORD)[0]
+        note_step(state.adaptive, rec.gate.accepted)
     state.answers += 1
 
 

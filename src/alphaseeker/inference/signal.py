@@ -69,7 +69,8 @@ class Signal(NamedTuple):
     side
         BUY, HOLD or SELL.
     p_buy, p_hold, p_sell
-        Calibrated probabilities; the class prior where the model was not asked.
+        Calibrated probabilities, adapted to what became of earlier predictions where the model was
+        trained with ADAPTIVE_CALIBRATION; the class prior where it was not asked.
     confidence
         Probability of the class that the model finds most likely; 0.0 where it was not asked.
     reason

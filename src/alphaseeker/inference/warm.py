@@ -15,6 +15,7 @@ from alphaseeker.inference.served_model import ServedModel
 from alphaseeker.inference.session import Session
 from alphaseeker.market.depth import MAX_LEVELS, repair_depth_series
 from alphaseeker.market.schema import TICK, TickSeries
+from alphaseeker.model.adaptive import allocate_adaptive
 from alphaseeker.model.artifact import ModelArtifact
 from alphaseeker.model.backends import compile_predictors
 from alphaseeker.model.decision import allocate_decision
@@ -126,6 +127,7 @@ def compile_kernels() -> float:
             predictor=_NoPredictor(),
             passed_over=(),
             decision=allocate_decision(artifact.calibration),
+            adaptive=allocate_adaptive(None, prior=artifact.class_prior, target={}),
             columns=column_indices(NAMES),
             custom=(),
             settings=FeatureSettings(tick_size=0.1),

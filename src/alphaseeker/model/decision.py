@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from alphaseeker._jit import allocate_record, kernel, part
 from alphaseeker.errors import ModelError
+from alphaseeker.model.adaptive import check_adaptation
 from alphaseeker.model.isotonic import MAX_KNOTS, check_isotonic, isotonic_step, knot_arrays
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Choice",
     "allocate_decision",
     "check_calibration",
+    "choices_of",
     "decide",
     "decision_step",
     "probabilities_of",
@@ -153,14 +155,25 @@ def _decision_loop(
         choices[row] = decision_step(decision, probabilities[row])
 
 
+@kernel
+def _choice_loop(
+    record: npt.NDArray[Any],
+    probabilities: npt.NDArray[np.float64],
+    choices: npt.NDArray[np.int8],
+) -> None:
+    for row in range(probabilities.shape[0]):
+        choices[row] = decision_step(record[0], probabilities[row])
+
+
 def allocate_decision(calibration: Mapping[str, Any]) -> npt.NDArray[Any]:
     """Return a one-element array of dtype ``DECISION`` for a model's calibration.
 
     Parameters
     ----------
     calibration
-        ``temperature`` above 0, ``bias`` (three numbers), ``min_confidence`` in [0, 1], and
-        ``isotonic``: knots as in ``model.isotonic``, or None, which it also is where it is absent.
+        ``temperature`` above 0, ``bias`` (three numbers), ``min_confidence`` in [0, 1],
+        ``isotonic`` (knots as in ``model.isotonic``) and ``adaptive`` (``model.adaptive``, which
+        has a record of its own). The last two are None where they are absent.
 
     Raises
     ------
@@ -203,6 +216,7 @@ def check_calibration(calibration: Mapping[str, Any]) -> None:
         raise refuse("min_confidence", "a number from 0 to 1")
     if calibration.get("isotonic") is not None:
         check_isotonic(calibration["isotonic"])
+    check_adaptation(calibration.get("adaptive"))
 
 
 def decide(
@@ -221,6 +235,15 @@ def decide(
     choices = np.empty(scores.shape[0], dtype=np.int8)
     _decision_loop(record, scores, probabilities, choices)
     return probabilities, choices
+
+
+def choices_of(
+    record: npt.NDArray[Any], probabilities: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int8]:
+    """Return the ``Choice`` values, shape (n,), of calibrated probabilities, shape (n, 3)."""
+    choices = np.empty(len(probabilities), dtype=np.int8)
+    _choice_loop(record, probabilities, choices)
+    return choices
 
 
 def probabilities_of(

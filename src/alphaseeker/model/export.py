@@ -28,7 +28,8 @@ _INTRODUCTION = """\
  * model_feature_names, NAN where one is missing; scores are what LightGBM gives, to the last bit.
  * model_probabilities(scores, probabilities) calibrates them:
  * {formula}
- * BUY and SELL below model_min_confidence mean HOLD.
+ * BUY and SELL below model_min_confidence mean HOLD. What a session's calibration learns on the way
+ * (ADAPTIVE_CALIBRATION) is no part of it.
  * All of it may be called from several threads at once.
  *
  *     cc {example} -L. -lmodel -lm -Wl,-rpath,. -o example && ./example

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from alphaseeker.errors import ModelError
 from alphaseeker.features.block import FeatureBlock
-from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.market.array_file import release, stored_like
+from alphaseeker.model.decision import allocate_decision, choices_of, probabilities_of
 from alphaseeker.training import baselines as simple
+from alphaseeker.training.adaptation import adapt
 from alphaseeker.training.dataset import Rows, gather
 from alphaseeker.training.importance import HeldSample, sample_places
 from alphaseeker.training.row_matrix import RowMatrix, score_rows
@@ -102,6 +104,18 @@ class Answers:
         times = self.rows.timestamp
         return self._take(np.flatnonzero((start <= times) & (times < end)))
 
+    def release(self) -> None:
+        """Give back the memory through which answers that stand in files were read."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Rows):
+                arrays = [getattr(value, name.name) for name in fields(value)]
+            else:
+                arrays = list(value.values()) if isinstance(value, Mapping) else [value]
+            for array in arrays:
+                if array is not None:
+                    release(array)
+
     def _take(self, places: npt.NDArray[np.int64]) -> Answers:
         changed: dict[str, Any] = {}
         for item in fields(self):
@@ -139,6 +153,8 @@ def answer(
     model: EvaluatedModel,
     score_matrix: ScoreMatrix,
     chosen: npt.NDArray[np.int64],
+    *,
+    asked: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Answers, HeldSample]:
     """Ask a model and its baselines about the rows with the numbers ``chosen``.
 
@@ -152,6 +168,9 @@ def answer(
         Its raw scores.
     chosen
         Rising row numbers.
+    asked
+        Rising numbers of all rows on which the engine would ask, those among them whose label is
+        not resolved: they have their place in ``model.adaptive``. None for ``chosen`` alone.
 
     Returns
     -------
@@ -176,30 +195,49 @@ def answer(
     if logistic is not None:
         read = columns_of(blocks, logistic["features"])
         rivals["logistic"] = simple.logistic_probabilities(gather(blocks, chosen, read), logistic)
-    matrix = RowMatrix(blocks, chosen, columns)
-    scores = score_rows(score_matrix, matrix)
     free = {**model.calibration, "min_confidence": 0.0}
-    probabilities, choice = decide(allocate_decision(free), scores)
-    _, decided = decide(allocate_decision(model.calibration), scores)
+    adaptive = model.calibration.get("adaptive") is not None
+    stream = asked if adaptive and asked is not None else chosen
+    matrix = RowMatrix(blocks, stream, columns)
+    decision = allocate_decision(free)
+    probabilities = probabilities_of(decision, score_rows(score_matrix, matrix))
+    own = np.searchsorted(stream, chosen)
+    probabilities = adapt(
+        blocks,
+        stream,
+        probabilities,
+        calibration=model.calibration,
+        prior=model.class_prior,
+        target=model.target,
+        reference=model.training.get("reference"),
+    )[own]
+    choice = choices_of(decision, probabilities)
+    decided = choices_of(allocate_decision(model.calibration), probabilities)
     places = sample_places(len(chosen))
     sample = HeldSample(
         names=model.feature_names,
-        matrix=matrix.take(places),
+        matrix=matrix.take(own[places]),
         label=label[chosen[places]],
         score_matrix=score_matrix,
         calibration=free,
     )
+
+    def stored(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        # Those of every fold are there until the last one is fitted.
+        return stored_like(values, rows.timestamp)
+
     book = {
-        name: gather(blocks, chosen, [column])[:, 0]
+        name: stored(gather(blocks, chosen, [column])[:, 0])
         for column, name in enumerate(blocks[0].names)
         if name.startswith("book.")
     }
+    rivals = {name: stored(values) for name, values in rivals.items()}
     return Answers(
-        chosen=chosen,
+        chosen=stored(chosen),
         rows=rows.take(chosen),
         label=label[chosen],
         prior=rivals["class_prior"],
-        probabilities=probabilities,
+        probabilities=stored(probabilities),
         choice=choice,
         # Anything beyond the three classes (low confidence) is a HOLD.
         side=np.where(decided <= 2, decided - HOLD, 0).astype(np.int8),

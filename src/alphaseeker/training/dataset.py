@@ -53,9 +53,11 @@ class Rows:
         int64, nanoseconds: when the label is known; -1 where unresolved.
     barrier
         int8: classes that a triple barrier gives; None for a fixed horizon.
+    asked
+        bool: the engine would ask the model on this tick (on a locked book and on the first tick
+        after a gap it says HOLD without asking).
     usable
-        bool: the label is resolved, and the engine would ask the model on this tick (on a locked
-        book and on the first tick after a gap it says HOLD without asking).
+        bool: asked, and the label is resolved.
     """
 
     timestamp: npt.NDArray[np.int64]
@@ -66,6 +68,7 @@ class Rows:
     spread: npt.NDArray[np.float64]
     label_end: npt.NDArray[np.int64]
     barrier: npt.NDArray[np.int8] | None
+    asked: npt.NDArray[np.bool_]
     usable: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -101,6 +104,7 @@ class Rows:
             spread=change(self.spread),
             label_end=change(self.label_end),
             barrier=None if self.barrier is None else change(self.barrier),
+            asked=change(self.asked),
             usable=change(self.usable),
         )
 
@@ -136,6 +140,7 @@ def join_blocks(blocks: Sequence[FeatureBlock], target: Target) -> Rows:
         spread=np.concatenate([block.spread / block.mid for block in blocks]),
         label_end=end,
         barrier=np.concatenate(barriers) if barriers else None,
+        asked=asked,
         usable=asked & (end >= 0),
     )
     for block in blocks:

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from alphaseeker.errors import DataError
 from alphaseeker.features.block import FeatureBlock
-from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.model.decision import allocate_decision, choices_of
 from alphaseeker.training.answers import NEUTRAL, Answers, EvaluatedModel, ScoreMatrix, answer
 from alphaseeker.training.bootstrap import cell_length
+from alphaseeker.training.calibration_limit import calibration_limit
 from alphaseeker.training.dataset import Rows, join_blocks, warm_rows
 from alphaseeker.training.importance import feature_importance
 from alphaseeker.training.metrics import calibration_curve, symbol_rank_correlation
@@ -89,6 +90,9 @@ def judge_answers(answers: Answers, target: Target) -> Judged:
     card = score(held, answers.probabilities, answers.choice, trades, every)
     card["n_trades"], card["n_trades_all"] = len(trades), len(every)
     times = held.rows.timestamp
+    card["ece_expected"], card["ece_limit"] = calibration_limit(
+        answers.probabilities, times, held.rows.symbol, target.horizon_ns
+    )
     place = {
         "start_ns": int(times.min()),
         "end_ns": int(times.max()),
@@ -110,8 +114,7 @@ def _rival_card(
     held: HeldBack, probabilities: npt.NDArray[np.float64], rival: npt.NDArray[np.float64]
 ) -> dict[str, Any]:
     """Return the metrics of a baseline, and by how much the model is ahead of it."""
-    logarithm = np.log(np.maximum(rival, np.finfo(np.float64).tiny))
-    _, choice = decide(allocate_decision(NEUTRAL), logarithm)
+    choice = choices_of(allocate_decision(NEUTRAL), rival)
     full = score(held, rival, choice)
     ahead, bounds = skill_ahead(held, probabilities, rival)
     return {
@@ -222,12 +225,13 @@ def evaluation_rows(
         They are fewer than 30.
     """
     rows = join_blocks(blocks, target_from_dict(model.target))
-    return _chosen_rows(blocks, rows, model, from_ns)
+    return _chosen_rows(blocks, rows, model, from_ns)[0]
 
 
 def _chosen_rows(
     blocks: Sequence[FeatureBlock], rows: Rows, model: EvaluatedModel, from_ns: int
-) -> npt.NDArray[np.int64]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the rows that are judged, and all rows on which the engine would ask."""
     warm = warm_rows(
         blocks,
         model.feature_names,
@@ -243,7 +247,7 @@ def _chosen_rows(
             f"{int((later & warm).sum())} have warm features. Bring data of a longer time after "
             "the training part"
         )
-    return chosen
+    return chosen, np.flatnonzero(rows.asked & warm & later)
 
 
 def evaluate_on(
@@ -279,8 +283,8 @@ def evaluate_on(
     """
     target = target_from_dict(model.target)
     rows = join_blocks(blocks, target)
-    chosen = _chosen_rows(blocks, rows, model, from_ns)
-    answers, sample = answer(blocks, rows, model, predict_matrix, chosen)
+    chosen, asked = _chosen_rows(blocks, rows, model, from_ns)
+    answers, sample = answer(blocks, rows, model, predict_matrix, chosen, asked=asked)
     judged = judge_answers(answers, target)
     return report_of(
         [judged],

@@ -17,6 +17,7 @@ from alphaseeker.factors.columns import block_without_features
 from alphaseeker.factors.evaluation import evaluate_factor_blocks
 from alphaseeker.features.block import FeatureBlock
 from alphaseeker.features.custom import CustomFeature
+from alphaseeker.features.matrix_cache import MatrixCache
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.market.array_file import file_array, in_file, release, trim_memory
 from alphaseeker.market.schema import TickSeries
@@ -174,6 +175,7 @@ def _featured(
         fitted if only_columns else replace(fitted, custom=tuple(custom)),
         names=() if only_columns else None,
         memory_limit=config.data.MATRIX_MEMORY_MB * MB,
+        cache=MatrixCache(config.inference),
     )
     blank_fitted(blocks, end_ns)
     return blocks, end_ns

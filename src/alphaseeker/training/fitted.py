@@ -13,6 +13,7 @@ from alphaseeker.config import Config
 from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.features.matrix_cache import MatrixCache
 from alphaseeker.features.matrix_file import release
 from alphaseeker.features.settings import fit_settings
 from alphaseeker.market.schema import TickSeries
@@ -100,6 +101,8 @@ class ColumnRefit:
         Those that the blocks were computed with.
     config
         All sections.
+    cache
+        Where columns that were computed before may be read; None to compute them.
 
     Attributes
     ----------
@@ -114,7 +117,9 @@ class ColumnRefit:
         blocks: Sequence[FeatureBlock],
         settings: FeatureSettings,
         config: Config,
+        cache: MatrixCache | None = None,
     ) -> None:
+        self._compute = compute_features if cache is None else cache.features
         self.settings = settings
         self._series, self._accepted, self._blocks = series, accepted, blocks
         self._config = config
@@ -137,7 +142,7 @@ class ColumnRefit:
     def _rewrite(self) -> None:
         for series, block in zip(self._series, self._blocks, strict=True):
             names = [name for name in block.names if name in RESTING]
-            found = compute_features(
+            found = self._compute(
                 series, settings=self.settings, names=names, quality=block.quality
             )
             for position, name in enumerate(names):

@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
-from alphaseeker.model.decision import allocate_decision, decide
+from alphaseeker.model.adaptive import DEFAULT_ADAPTATION
+from alphaseeker.model.decision import allocate_decision, choices_of, probabilities_of
 from alphaseeker.model.golden import golden_places
 from alphaseeker.training import baselines as simple
+from alphaseeker.training.adaptation import adapt
 from alphaseeker.training.calibration import choose_confidence, fit_calibration
 from alphaseeker.training.column_request import AUTO, requested_columns
 from alphaseeker.training.dataset import Rows, gather, reached_columns
@@ -69,7 +71,7 @@ class FoldFit:
     class_prior
         Class shares of the training part, every row counting the same.
     calibration
-        ``temperature``, ``bias``, ``min_confidence`` and what the method adds.
+        ``temperature``, ``bias``, ``min_confidence``, ``adaptive`` and what the method adds.
     target
         ``Target.to_dict()`` with the fitted threshold.
     training
@@ -180,7 +182,19 @@ def fit_fold(
         method=model.calibration,
         weights=unique,
     )
-    calibration, warnings = _with_confidence(fitted, scores, validation.rows, target, config)
+    reference = feature_reference(matrix.take, train.rows.timestamp, train.rows.segment)
+    adaptive = dict(DEFAULT_ADAPTATION) if config.inference.ADAPTIVE_CALIBRATION else None
+    free = {**fitted, "adaptive": adaptive, "min_confidence": 0.0}
+    probabilities = adapt(
+        blocks,
+        validation.chosen,
+        probabilities_of(allocate_decision(free), scores),
+        calibration=free,
+        prior=prior,
+        target=target.to_dict(),
+        reference=reference,
+    )
+    calibration, warnings = _with_confidence(free, probabilities, validation.rows, target, config)
     report("calibrate", 1, 1)
     return FoldFit(
         fold=fold,
@@ -195,7 +209,7 @@ def fit_fold(
             "best_iteration": fit.best_iteration,
             "num_trees": fit.num_trees,
             "blend": fit.blend,
-            "reference": feature_reference(matrix.take, train.rows.timestamp, train.rows.segment),
+            "reference": reference,
             "parameters": {} if search is None else dict(search.best),
             "selection": _selection_record(data, selection, resumed),
         },
@@ -296,12 +310,15 @@ def _reached(data: TrainingData, fold: Fold, candidates: Sequence[int]) -> list[
 
 def _with_confidence(
     calibration: Mapping[str, Any],
-    scores: npt.NDArray[np.float64],
+    probabilities: npt.NDArray[np.float64],
     rows: Rows,
     target: Target,
     config: Config,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Add the smallest confidence that the validation part asks for, and say what it rests on."""
+    """Add the smallest confidence that the validation part asks for, and say what it rests on.
+
+    ``calibration`` has none yet (0), and the probabilities are those of the validation rows.
+    """
     spans = len(np.unique(rows.timestamp // target.horizon_ns))
     warnings = []
     if spans < FEW_LABEL_SPANS:
@@ -312,8 +329,7 @@ def _with_confidence(
     wanted = config.inference.MIN_CONFIDENCE
     if not isinstance(wanted, str):
         return {**calibration, "min_confidence": float(wanted)}, warnings
-    free = {**calibration, "min_confidence": 0.0}
-    probabilities, choices = decide(allocate_decision(free), scores)
+    choices = choices_of(allocate_decision(calibration), probabilities)
     choice = choose_confidence(
         probabilities, choices, rows, transaction_cost=target.transaction_cost
     )

@@ -26,6 +26,7 @@ from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.custom import CustomFeature
 from alphaseeker.features.frame_feature import FrameFeature
 from alphaseeker.features.inputs import available_names
+from alphaseeker.features.matrix_cache import MatrixCache
 from alphaseeker.features.matrix_file import release
 from alphaseeker.features.settings import settings_from_plain
 from alphaseeker.model.artifact import ModelArtifact
@@ -125,6 +126,7 @@ def find_leaks(
         settings,
         names=tuple(dict.fromkeys((*read, *book))),
         memory_limit=config.data.MATRIX_MEMORY_MB * MB,
+        cache=MatrixCache(config.inference),
     )
     return [
         *check_prefixes(judged.series, settings, read, frames),

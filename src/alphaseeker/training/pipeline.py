@@ -210,10 +210,14 @@ def _test(data: TrainingData, fit: FoldFit) -> _Tested:
     warm = warm_rows(
         data.blocks, fit.feature_names, ready_history_s=fit.training["ready_history_s"]
     )
-    chosen = np.flatnonzero(rows.usable & warm & fit.fold.rows("test", rows.timestamp))
+    held = warm & fit.fold.rows("test", rows.timestamp)
+    chosen, asked = np.flatnonzero(rows.usable & held), np.flatnonzero(rows.asked & held)
     require_rows("test", chosen, data)
-    answers, sample = answer(data.blocks, rows, fit, raw_scores(fit.model_text), chosen)
-    return _Tested(fit=fit, judged=judge_answers(answers, data.target), sample=sample)
+    predict = raw_scores(fit.model_text)
+    answers, sample = answer(data.blocks, rows, fit, predict, chosen, asked=asked)
+    judged = judge_answers(answers, data.target)
+    answers.release()
+    return _Tested(fit=fit, judged=judged, sample=sample)
 
 
 def _paths(plan: Plan, tested: Sequence[_Tested], data: TrainingData) -> list[Judged]:

@@ -21,6 +21,7 @@ from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
 from alphaseeker.features.catalogue import schema_hash
 from alphaseeker.features.custom import CustomFeature
+from alphaseeker.features.matrix_cache import MatrixCache
 from alphaseeker.features.matrix_file import allocate_values, release
 from alphaseeker.features.settings import settings_from_plain
 from alphaseeker.market.array_file import in_file, trim_memory
@@ -80,6 +81,7 @@ def blocks_of(
     *,
     names: Sequence[str] | None = None,
     memory_limit: float | None = None,
+    cache: MatrixCache | None = None,
 ) -> list[FeatureBlock]:
     """Compute the features of every symbol.
 
@@ -88,11 +90,14 @@ def blocks_of(
     memory_limit
         Bytes of values, of all symbols together, that may stand in memory; those of further
         symbols stand in files. None for no limit.
+    cache
+        Where features that were computed before may be read; None to compute all.
     """
     blocks = []
+    compute = compute_features if cache is None else cache.features
     left = math.inf if memory_limit is None else memory_limit
     for one in judged.series:
-        block = compute_features(
+        block = compute(
             one, settings=settings, names=names, quality=judged.quality, memory_limit=left
         )
         left -= 0 if in_file(block.values) else block.values.nbytes
@@ -167,10 +172,11 @@ def train_source(
             names = columns_for(wanted, settings)
         report("features", 0, 1)
         limit = config.data.MATRIX_MEMORY_MB * MB
-        blocks = blocks_of(judged, settings, names=names, memory_limit=limit)
+        cache = MatrixCache(config.inference)
+        blocks = blocks_of(judged, settings, names=names, memory_limit=limit, cache=cache)
         report("features", 1, 1)
         if not warm:
-            refit = ColumnRefit(judged.series, judged.accepted, blocks, settings, config)
+            refit = ColumnRefit(judged.series, judged.accepted, blocks, settings, config, cache)
         trained = train_on_blocks(
             blocks,
             config,
@@ -278,7 +284,8 @@ def evaluate_source(
 
     Only rows after the last one that anything of the model was fitted on are judged, whatever the
     file holds before: where it was fitted once more on all of its data (REFIT), those after that
-    data, else those from the test part of its last fold on.
+    data, else those from the test part of its last fold on. Probabilities are adapted as a session
+    would adapt them: not at all where ADAPTIVE_CALIBRATION is off.
 
     Returns
     -------
@@ -293,6 +300,8 @@ def evaluate_source(
         holds too few rows after the training part.
     """
     column = price_col or artifact.training.get("price_col", "close")
+    if not config.inference.ADAPTIVE_CALIBRATION:
+        artifact = replace(artifact, calibration={**artifact.calibration, "adaptive": None})
     judged = judge_source(data, config, price_col=column)
     settings = settings_from_plain(artifact.settings, custom)
     blocks = blocks_of(
@@ -300,6 +309,7 @@ def evaluate_source(
         settings,
         names=read_by_evaluation(artifact, settings),
         memory_limit=config.data.MATRIX_MEMORY_MB * MB,
+        cache=MatrixCache(config.inference),
     )
     from_ns = int(artifact.training["ranges"]["test"][0])
     before = sum(int((block.timestamp < from_ns).sum()) for block in blocks)

@@ -62,6 +62,7 @@ def judge(
             f"IC {_shown(card, 'ic')}",
             f"pooled {_shown(card, 'ic_pooled')}",
             f"{_blocks(blocks)}",
+            f"calibration error {card['ece']:.3f}, by chance below {card['ece_limit']:.3f}",
         ]
     )
     if blocks < MIN_BLOCKS_TO_JUDGE:
