@@ -16,11 +16,14 @@ from alphaseeker.market.schema import TickSeries
 CODE = """
 import sys
 import numpy as np
+from numba.core.registry import cpu_target
 from alphaseeker.features.batch import step_through
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES
 from alphaseeker.market.schema import TickSeries
 
+_, name, features = cpu_target.target_context.codegen().magic_tuple()
+assert (name, features) == ("generic", ""), "the compiler took another processor"
 ticks, depth = np.load(sys.argv[1]), np.load(sys.argv[2])
 series = TickSeries(symbol="", ticks=ticks, rows=np.arange(len(ticks)), depth=depth)
 settings = FeatureSettings(tick_size=0.01, aggressor=True, depth_levels=depth.shape[1])

@@ -30,6 +30,7 @@ from alphaseeker.kernels.lane_math import (
 )
 from alphaseeker.kernels.lanes import (
     FOUR,
+    SMALLEST,
     WIDE,
     broadcast,
     column_reader,
@@ -456,6 +457,7 @@ def test_what_is_flushed_to_zero(dtype):
     def run(field, values):
         write(field, load_wide(values, 0))
 
+    assert SMALLEST == EDGE
     above = np.nextafter(EDGE, 1.0)
     values = np.array([EDGE, -EDGE, above, -above, -0.0, -5e-324, math.nan, -math.inf])
     field = marked(WIDE, dtype)

@@ -1,15 +1,13 @@
-"""The one place where a feature leaves float64."""
+"""Where a single feature leaves float64; a signal of several windows: ``lanes.output_writer``."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from alphaseeker._jit import part
+from alphaseeker.kernels.lanes import SMALLEST
 
 __all__ = ["SMALLEST", "as_output"]
-
-# LightGBM reads |x| <= 1e-35 as zero; flushed here, every predictor sees the same number.
-SMALLEST = 1e-35
 
 
 @part

@@ -40,6 +40,7 @@ from alphaseeker.kernels.lane_types import (
 
 __all__ = [
     "FOUR",
+    "SMALLEST",
     "WIDE",
     "broadcast",
     "column_reader",
