@@ -66,42 +66,48 @@ def benchmark_tables(benchmarks: list[dict]) -> str:
         (families if isinstance(figures.get("times"), dict) else plain).append(one)
     lines = ["| benchmark | median, ms | figures |", "|---|---|---|"]
     for one in plain:
-        figures = ", ".join(
-            f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int | float) else str(value)
-            for name, value in one["extra_info"].items()
-        )
+        figures = ", ".join(figure(name, value) for name, value in one["extra_info"].items())
         lines.append(f"| {one['name']} | {one['stats']['median'] * 1e3:.3g} | {figures} |")
     if families:
         lines += ["", *peer_table([one["extra_info"] for one in families])]
     return "\n".join(lines)
 
 
+def figure(name: str, value: float | str | list) -> str:
+    """Return one figure by its name; of columns, how many they are; else the word alone."""
+    if name in ("absent", "unseen"):
+        value = len(value)
+    return f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int | float) else str(value)
+
+
 def peer_table(families: list[dict]) -> list[str]:
-    """Return a row a peer and family: how many times as fast our columns are, and the slowest."""
+    """Return a row a capture, peer and family: how many times as fast our columns are, and the
+    slowest."""
     lines = [
-        "| peer | family | columns | times as fast, median | least | below what is wanted |",
-        "|---|---|---|---|---|---|",
+        "| capture | peer | family | columns | times as fast, median | least | below the aim |",
+        "|---|---|---|---|---|---|---|",
     ]
     below = {}
-    for peer in dict.fromkeys(one["peer"] for one in families):
-        times = {
-            name: t for one in families if one["peer"] == peer for name, t in one["times"].items()
-        }
-        for family in [*(one["family"] for one in families if one["peer"] == peer), "all"]:
+    for against in dict.fromkeys((one["capture"], one["peer"]) for one in families):
+        capture, peer = against
+        own_families = [one for one in families if (one["capture"], one["peer"]) == against]
+        times = {name: t for one in own_families for name, t in one["times"].items()}
+        for family in [*(one["family"] for one in own_families), "all"]:
             own = {n: t for n, t in times.items() if family in ("all", n.partition(".")[0])}
             slow = {name: t for name, t in own.items() if t < WANTED[peer]}
             least = min(own, key=own.get)
             lines.append(
-                f"| {peer} | {family} | {len(own)} | {statistics.median(own.values()):.1f} | "
+                f"| {capture} | {peer} | {family} | {len(own)} | "
+                f"{statistics.median(own.values()):.1f} | "
                 f"{own[least]:.1f} ({least.partition('.')[2]}) | {len(slow)} of {len(own)} |"
             )
             if family == "all":
-                below[peer] = slow
-    for peer, slow in below.items():
+                below[against] = slow
+    for (capture, peer), slow in below.items():
         listed = ", ".join(
             f"{name} {t:.1f}" for name, t in sorted(slow.items(), key=lambda x: x[1])
         )
-        lines += ["", f"Below {WANTED[peer]} times {peer}: {listed or 'none'}."]
+        lines += ["", f"{capture}, below {WANTED[peer]} times {peer}: {listed or 'none'}."]
     return lines
 
 

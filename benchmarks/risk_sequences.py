@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from oracles.risk_twin import Twin, random_config, random_events
+from risk_twin import Twin, random_config, random_events
 
 
 def run(first: int, sequences: int, seed: int) -> tuple[Counter[str], float, float]:

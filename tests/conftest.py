@@ -1,18 +1,32 @@
 """Shared data: the real captures where they are present, and one small trained model."""
 
+import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+import usable_cache  # noqa: F401  # before any kernel is imported
+
+# isort: split
 from alphaseeker._logging import PUBLIC_LOGGER
 from alphaseeker.config import load_config
 from alphaseeker.engine import AlphaSeekerMLEngine
 from alphaseeker.market.simulator import simulate_frame
 
-# The same examples in every run: a failure is one that anybody can repeat.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+# The same examples in every run, in whatever time: a failure is one that anybody can repeat.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("repeatable")
+
+# What is printed is compared: a terminal's width and colours, asked for by whoever runs the tests,
+# would change it.
+for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(name, None)
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 ROWS = 16_000
@@ -25,6 +39,20 @@ SETTINGS = {
     "TRADE_WITHOUT_EDGE": True,
     "MIN_CONFIDENCE": 0.0,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """Let a busy machine take its time: what a user waits for at most is no limit to a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            "model.compiler.COMPILE_TIMEOUT_S",
+            "model.compiler._VERSION_TIMEOUT_S",
+            "model.library_cache.LOCK_TIMEOUT_S",
+            "bench.start.TIMEOUT_S",
+        ):
+            patch.setattr(f"alphaseeker.{name}", 1_800.0)
+        yield
 
 
 @pytest.fixture(autouse=True)

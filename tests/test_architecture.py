@@ -47,6 +47,7 @@ LAYERS = {
     "console": 8,
     "console_backtest": 8,
     "demo": 8,
+    "__main__": 9,
     "": 9,  # the package itself: public names only
 }
 # Modules of one layer that stand alone in the package's folder and are one part all the same.
@@ -108,6 +109,7 @@ TESTED_IN = {
     "config/sections.py": "test_config.py",
     "model/adaptive_labels.py": "model/test_adaptive.py",
     # What a terminal shows is tested by running the verbs.
+    "__main__.py": "test_cli.py",
     "cli_backtest.py": "backtest/test_cli.py",
     "cli_options.py": "test_cli.py",
     "console_backtest.py": "backtest/test_cli.py",
@@ -151,10 +153,8 @@ TESTED_IN = {
     "features/snapshot.py": "features/test_stream.py",
     # The parts of a live prediction and of its answers.
     "inference/answers.py": "test_public_api.py",
-    "inference/batch_answers.py": "inference/test_live.py",
     "inference/health.py": "test_public_api.py",
     "inference/monitoring.py": "test_public_api.py",
-    "inference/pool.py": "test_config_effects.py",
     "inference/signal.py": "inference/test_judgement.py",
     "inference/statistics.py": "test_public_api.py",
     # The parts of a session are seen at work in its signals.
@@ -176,7 +176,6 @@ TESTED_IN = {
     "market/records.py": "market/test_csv_reader.py",
     "market/schema.py": "market/test_readers.py",
     "market/sources.py": "market/test_readers.py",
-    "market/tick_values.py": "inference/test_session.py",
     "market/simulated_depth.py": "market/test_simulator.py",
     "market/simulated_quotes.py": "market/test_simulator.py",
     "model/buffered_predictor.py": "model/test_every_predictor.py",
@@ -402,3 +401,15 @@ def test_the_table_of_tests_is_true(module):
     assert path.is_file(), "the module is gone"
     assert not mirror_of(path).is_file(), "the module has a test file of its own name"
     assert (TESTS / TESTED_IN[module]).is_file(), "the test file is gone"
+
+
+@pytest.mark.parametrize("path", sorted((TESTS / "oracles").rglob("*.py")), ids=lambda p: p.stem)
+def test_oracles_import_nothing_of_the_package(path):
+    """They are written from the formulas: what they share with a kernel would be wrong in both."""
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module or "")
+    assert not [name for name in imported if name.split(".")[0] == "alphaseeker"]

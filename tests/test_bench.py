@@ -220,7 +220,7 @@ def test_a_peer_says_nothing(reference, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1_800,
         check=False,
     )
     assert (done.stdout, done.stderr) == ("", "")

@@ -15,6 +15,7 @@ from alphaseeker.cli import app, main
 from alphaseeker.cli_options import config_of, select_of
 from alphaseeker.features.matrix_store import MatrixStore
 from alphaseeker.market.simulator import START_NS, simulate_frame
+from alphaseeker.model import backends
 from alphaseeker.model.artifact import load_artifact
 
 SETTINGS = ["num_boost_round=8", "windows=[1, 5, 30, 60]", "FOLDS=2"]
@@ -49,7 +50,22 @@ def test_every_verb_has_help():
         assert "--json" in result.output
 
 
-def test_train_and_evaluate(data, tmp_path):
+def test_the_package_itself_runs_the_command_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "alphaseeker", "train", "--help"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: python -m alphaseeker train [OPTIONS] DATA")
+    wrong = subprocess.run(
+        [sys.executable, "-m", "alphaseeker", "features", "--family", "tea"],
+        capture_output=True,
+        text=True,
+    )
+    assert wrong.returncode == 2
+    assert "python -m alphaseeker features" in wrong.stderr
+
+
+def test_train_and_evaluate(data, market, tmp_path):
     model = tmp_path / "m.joblib"
     result = run("train", data, "--out", model, *SETTINGS, "--set", "REFIT=false")
     assert result.exit_code == 0
@@ -74,6 +90,11 @@ def test_train_and_evaluate(data, tmp_path):
     evaluated = json.loads(run("evaluate", model, data, "--json").output)
     for key in ("log_loss", "ic", "mcc", "n_rows", "confusion_matrix"):
         assert evaluated[key] == offline[key]
+    total = tmp_path / "total.parquet"
+    market.assign(volume=market["volume"].cumsum()).to_parquet(total)
+    warned = run("evaluate", model, total).output
+    assert "warning: volume rises and never falls" in warned
+    assert "warning: volume" not in judged.output
 
 
 def test_train_goes_on_from_a_model(trained, tmp_path):
@@ -115,6 +136,20 @@ def test_train_prints_json(data, tmp_path):
     assert json.loads(result.output)["success"] is True
 
 
+def test_what_cannot_be_is_wrong_use_before_anything_runs(
+    trained, data, tmp_path, monkeypatch, capsys
+):
+    for words, *arguments in (
+        ("0 is not in the range x>=1", "evaluate-factors", data, "--most", 0),
+        ("is a directory", "train", data, "--out", tmp_path),
+        ("is a directory", "predict", trained[0], data, "--out", tmp_path),
+        ("PRECISION is 'float64'", "train", data, "--set", "PRECISION=float64"),
+    ):
+        assert end(monkeypatch, *arguments) == 2
+        assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_predict_writes_a_line_a_row(trained, data, market, tmp_path):
     out = tmp_path / "signals.jsonl"
     result = run("predict", trained[0], data, "--out", out)
@@ -144,7 +179,14 @@ def test_evaluate_columns_of_a_file(market, tmp_path, monkeypatch):
     page = (tmp_path / "reports" / "factors.html").read_text(encoding="utf-8")
     assert "<h1>Factors</h1>" in page
     assert "no quotes: returns are those of" in page
+    assert "warning" not in result.output
     assert end(monkeypatch, "evaluate-factors", "bars.csv", "--only-columns") == 2
+    total = market.assign(volume=market["volume"].cumsum(), mine=bars["mine"])
+    total.to_csv("total.csv", index=False)
+    result = run("evaluate-factors", "total.csv", "--column", "mine", "--only-columns")
+    assert "warning: volume rises and never falls" in result.output
+    written = json.loads((tmp_path / "reports" / "factors.json").read_text(encoding="utf-8"))
+    assert ["running total" in warning for warning in written["warnings"]] == [True]
 
 
 def test_features():
@@ -233,7 +275,9 @@ def test_doctor_checks_features_of_a_file(data, trained, tmp_path, monkeypatch, 
     assert "cannot be imported" in capsys.readouterr().err
 
 
-def test_warmup_compiles(trained):
+def test_warmup_compiles(trained, monkeypatch):
+    # Which predictor is the fastest may change from one call to the next.
+    monkeypatch.setattr(backends, "time_in_turn", lambda predictor, rows: len(predictor.name))
     result = json.loads(run("warmup", trained[0], "--json").output)
     for key in ("compile_s", "load_s", "warm_import_s", "warm_ready_s"):
         assert result[key] > 0.0

@@ -36,6 +36,14 @@ cli.main()
 """
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Let Ctrl-C interrupt: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def data(market, tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "market.parquet"
@@ -107,7 +115,7 @@ def test_a_process_that_is_ended_leaves_nothing_behind(data, tmp_path, number):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1_800,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     if number == signal.SIGTERM:

@@ -23,6 +23,8 @@ SECTIONS = {item.name: item.default_factory for item in dataclasses.fields(Confi
 DEFAULTS = {name: dataclasses.asdict(section()) for name, section in SECTIONS.items()}
 KEYS = [(section, key) for section, keys in DEFAULTS.items() for key in keys]
 
+ONE_VALUE = ("num_class", "PRECISION", "ON_BAD_TICK")  # nothing but their default is allowed
+
 # Promised to users; a default that changes here changes what their bot does.
 PROMISED = {
     "model": {
@@ -51,6 +53,7 @@ PROMISED = {
         "TARGET_LATENCY_MS": 500.0,
         "ENABLE_CACHING": True,
         "BATCH_SIZE": 32,
+        "PRECISION": "float32",
         "BACKEND": "auto",
         "MIN_CONFIDENCE": "auto",
         "ADAPTIVE_CALIBRATION": True,
@@ -64,7 +67,12 @@ PROMISED = {
         "THRESHOLD": "tercile",
         "LABEL_PRICE": "mid",
     },
-    "data": {"ON_BAD_ROW": "drop", "MAX_BAD_RATIO": 0.001, "BUCKET_S": "auto"},
+    "data": {
+        "ON_BAD_ROW": "drop",
+        "ON_BAD_TICK": "raise",
+        "MAX_BAD_RATIO": 0.001,
+        "BUCKET_S": "auto",
+    },
     "feature": {"families": "all", "windows": "all", "MAX_FEATURES": None},
 }
 # Promised by name; the value is ours to choose.
@@ -264,7 +272,7 @@ def test_the_test_of_a_key_exists(key):
 # ---- overrides ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("section", "key"), [place for place in KEYS if place[1] != "num_class"])
+@pytest.mark.parametrize(("section", "key"), [place for place in KEYS if place[1] not in ONE_VALUE])
 def test_an_override_reaches_its_key_and_no_other(section, key):
     value = another_value(section, key)
     published = f"{section.upper()}_CONFIG"
@@ -367,6 +375,11 @@ def test_an_unknown_key_is_refused_by_name_with_the_nearest_known_one(overrides,
         ("MAX_DRAWDOWN", 1.1, "a number from 0 to 1"),
         ("BATCH_SIZE", 0, "a whole number from 1"),
         ("BACKEND", "treelight", "one of 'auto'"),
+        ("PRECISION", "float64", "'float32': features leave the step as float32"),
+        ("PRECISION", "float32 ", "Set it to 'float32' or leave it out"),
+        ("PRECISION", 32, "'float32'"),
+        ("PRECISION", None, "'float32'"),
+        ("ON_BAD_TICK", "drop", "'raise': a bot must learn of a malformed live tick."),
         ("families", [], "'all' or a list of str"),
         ("families", "book", "'all' or a list of str"),
         ("families", ["book", 1], "'all' or a list of str"),
@@ -487,7 +500,7 @@ def test_a_list_given_is_copied():
 # ---- published defaults -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("section", "key"), [place for place in KEYS if place[1] != "num_class"])
+@pytest.mark.parametrize(("section", "key"), [place for place in KEYS if place[1] not in ONE_VALUE])
 def test_a_published_default_that_is_changed_holds_from_then_on(section, key, monkeypatch):
     published = getattr(config, f"{section.upper()}_CONFIG")
     before = load_config()

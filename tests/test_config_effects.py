@@ -117,6 +117,15 @@ def test_batch_size(with_settings):
         assert len(pulled) == size
 
 
+def test_precision(with_settings):
+    engine = with_settings(PRECISION="float32")
+    assert engine.session("").features.dtype == engine.config.inference.PRECISION
+    for refused in (engine.update_config, lambda settings: with_settings(**settings)):
+        with pytest.raises(ConfigError, match=r"PRECISION is 'float64'.*thresholds"):
+            refused({"PRECISION": "float64"})
+    assert engine.predict(tick(0), replay=True)["filter_reason"] == "warming_up"
+
+
 def test_backend(artifact, monkeypatch):
     def broken(text, n_features, threads):
         raise backends.ModelError("does not work here")
@@ -220,8 +229,10 @@ def test_max_age_s(with_settings):
         assert answer["filter_reason"] == reason
 
 
-def test_max_clock_skew_s(with_settings):
-    ahead = tick(0, timestamp=time.time() + 60.0)
+def test_max_clock_skew_s(with_settings, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)  # loading a model may take a minute
+    ahead = tick(0, timestamp=now + 60.0)
     with_settings(MAX_CLOCK_SKEW_S=600.0).predict(ahead)
     with pytest.raises(DataError, match="MAX_CLOCK_SKEW_S"):
         with_settings(MAX_CLOCK_SKEW_S=1.0).predict(ahead)
@@ -247,6 +258,16 @@ def test_on_bad_row(market):
     assert judge_source(frame, load_config(None, {"ON_BAD_ROW": "drop"})).quality.refused == 1
     with pytest.raises(DataError, match="18"):
         judge_source(frame, load_config(None, {"ON_BAD_ROW": "raise"}))
+
+
+def test_on_bad_tick(with_settings):
+    engine = with_settings(ON_BAD_TICK="raise", ON_BAD_ROW="drop", MAX_BAD_RATIO=1.0)
+    before = engine.session("").snapshot()
+    with pytest.raises(DataError, match="close is -1"):
+        engine.predict(tick(0, close=-1.0), replay=True)
+    assert engine.session("").snapshot() == before
+    with pytest.raises(ConfigError, match="Catch the DataError"):
+        engine.update_config({"ON_BAD_TICK": "drop"})
 
 
 def test_max_bad_ratio(market):
@@ -450,7 +471,8 @@ def test_max_ic_gap(with_settings):
     for widest, needed in ((2.0, False), (0.05, True)):
         engine = with_settings(MAX_IC_GAP=widest, MIN_ROLLING_IC=-1.0)
         model = engine._pool.model
-        metrics = {**model.artifact.metrics, "ic": 0.3}
+        # Live, the probabilities are followed before they are adapted.
+        metrics = {**model.artifact.metrics, "ic": 0.0, "ic_unadapted": 0.3}
         told = dataclasses.replace(model.artifact, metrics=metrics)
         engine._pool.serve(dataclasses.replace(model, artifact=told))
         found = realised(engine, **ordered(0.0))

@@ -36,6 +36,54 @@ def test_training_writes_model_and_report_and_keeps_the_old_ones(market, tmp_pat
     assert {"read", "features", "select", "fit", "calibrate", "evaluate"} <= set(stages)
 
 
+@pytest.mark.parametrize(
+    ("model_path", "said"),
+    [
+        (5, r"^model_path is 5; it must be the path of a model file"),
+        ("", r"^model_path is ''; it must be"),
+        ("models", r"models is a directory and is not replaced"),
+        ("file/m.joblib", r"saved to 'file/m\.joblib': Not a directory; give another"),
+        ("file/deep/m.joblib", r"deep/m\.joblib': Not a directory; give another path"),
+        ("m\0.joblib", r"null (byte|character)"),
+        ("long" * 100, r"File name too long; give another path"),
+    ],
+)
+def test_a_path_that_no_model_can_be_saved_at_is_refused_before_the_training(
+    model_path, said, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "file").write_text("")
+    stages = []
+    with pytest.raises(ModelError, match=said):
+        AlphaSeekerMLEngine().train_model(
+            "no such file", model_path=model_path, on_progress=lambda *step: stages.append(step)
+        )
+    assert stages == []
+    assert {path.name for path in tmp_path.rglob("*")} == {"models", "file"}
+
+
+def test_what_the_data_warn_of_is_in_the_report_and_once_in_the_log(
+    market, trained, tmp_path, caplog
+):
+    frame = market.assign(volume=market["volume"].cumsum())
+    frame.loc[50, "timestamp"] = frame.loc[40, "timestamp"]
+    outcome = AlphaSeekerMLEngine(load_config(None, {**QUICK, "FOLDS": 1})).train_model(
+        frame, model_path=tmp_path / "m.joblib"
+    )
+    said = outcome["results"]["warnings"]
+    assert said[:2] == outcome["results"]["quality"]["warnings"]
+    assert "looks like a running total" in said[0]
+    assert "1 of 16000 rows are earlier" in said[1]
+    report = json.loads((tmp_path / "m.report.json").read_text())
+    assert report["results"]["warnings"] == said
+    logged = [record.getMessage() for record in caplog.records]
+    for warning in said:
+        assert sum(warning in message for message in logged) == 1
+    # Data without a fault warn of nothing.
+    assert trained[1]["results"]["quality"]["warnings"] == []
+
+
 def test_training_by_a_choice_of_features(market, tmp_path):
     engine = AlphaSeekerMLEngine(load_config(None, {**QUICK, "FOLDS": 1}))
     with pytest.raises(ConfigError, match=r"nearest is 'book\.imbalance'"):
@@ -198,7 +246,7 @@ def test_an_answer_belongs_to_whoever_asked(engine):
     assert engine.history[-1]["probabilities"]["BUY"] < 1.0
 
 
-@pytest.mark.parametrize("path", [None, 5])
+@pytest.mark.parametrize("path", [None, 5, ""])
 def test_a_model_path_that_is_none(engine, path):
     with pytest.raises(ModelError, match="path"):
         engine.load_model(path)
@@ -251,6 +299,11 @@ def test_training_refuses_too_little_and_says_how_much(market, tmp_path):
     with pytest.raises(DataError, match="needed"):
         engine.train_model(market.head(300), model_path=tmp_path / "m.joblib")
     assert not (tmp_path / "m.joblib").exists()
+
+
+def test_horizons_that_are_no_list_are_refused(market):
+    with pytest.raises(ConfigError, match="horizons_s is 5; it must be a list of seconds"):
+        AlphaSeekerMLEngine().evaluate_factors(market, horizons_s=5)
 
 
 def test_evaluating_needs_a_model(market):

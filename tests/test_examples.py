@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 def run(name, *arguments):
     command = [sys.executable, str(EXAMPLES / name), *[str(a) for a in arguments]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1_800, check=False)
 
 
 def test_bot_on_simulated_data():

@@ -76,7 +76,7 @@ def run_python(script: str, path: Path | None = None, **environment: str) -> Any
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=1_800,
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
@@ -364,7 +364,7 @@ def test_the_kernels_pass_their_tests_under(flag):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1_800,
     )
     assert result.returncode == 0, result.stdout
 

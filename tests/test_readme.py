@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from alphaseeker import config
+from alphaseeker import config, create_ml_engine
 from alphaseeker.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,8 +15,8 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = "num_boost_round = 8\nwindows = [1, 5, 30, 60]\nTRADE_WITHOUT_EDGE = true\n"
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def blocks(language, text=TEXT):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -51,6 +51,22 @@ def test_every_python_block_runs_in_order(folder, market):
     assert names["decision"]["action"] == "monitor"
     assert len(names["factors"]["top_factors"]) > 30
     assert names["engine"].config.inference.MIN_CONFIDENCE == 0.55
+
+
+@pytest.mark.parametrize("page", ["backtest", "live_risk"])
+def test_every_python_block_of_a_page_runs(folder, market, page):
+    market.to_parquet("market.parquet")
+    ml_engine = create_ml_engine("bot.toml", FOLDS=2)
+    ml_engine.load_model("models/trading_model.joblib")
+    names = {"ml_engine": ml_engine, "frame": market.head(500), "sides": [1, 0, -1, 0, 0] * 100}
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    found = blocks("python", text)
+    assert found
+    for number, block in enumerate(found, start=1):
+        exec(compile(block, f"docs/{page}.md block {number}", "exec"), names)
+    for block in blocks("toml", text):
+        (folder / "page.toml").write_text(block)
+        assert config.load_config("page.toml") != config.load_config()
 
 
 def commands():

@@ -65,7 +65,10 @@ def app() -> None:
 @app.command()
 @click.argument("data")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=DEFAULT_MODEL_PATH, show_default=True
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_MODEL_PATH,
+    show_default=True,
 )
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Model to go on from; DATA must be later."
@@ -117,9 +120,13 @@ def train(
         f"{results['model_info']['best_iteration']} rounds"
     )
     _say_evaluation(results["evaluation_results"])
+    _say_warnings(results)
+    say(f"model   {outcome['model_path']}", f"report  {outcome['report_path']}")
+
+
+def _say_warnings(results: dict[str, Any]) -> None:
     for warning in results["warnings"]:
         say(f"warning: {warning}")
-    say(f"model   {outcome['model_path']}", f"report  {outcome['report_path']}")
 
 
 def _say_evaluation(evaluation: dict[str, Any]) -> None:
@@ -155,11 +162,18 @@ def evaluate(
         f"{held_back['rows_before']:,} rows before belong to the training and are left out"
     )
     _say_evaluation(evaluation)
+    _say_warnings(evaluation)
 
 
 @app.command("evaluate-factors")
 @click.argument("data")
-@click.option("--most", default=20, show_default=True, help="Rows of the table.")
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Rows of the table.",
+)
 @click.option(
     "--column", "columns", multiple=True, metavar="NAME", help="A column of DATA that is a factor."
 )
@@ -202,6 +216,9 @@ def evaluate_factors(
     say(
         factor_table(result["factor_results"], most=most),
         *factor_sentences(result["factor_results"]),
+    )
+    _say_warnings(result)
+    say(
         f"report  {result['report_path']}",
         f"page    {result['page_path']}",
     )

@@ -20,7 +20,11 @@ __all__ = ["bench", "export", "predict", "warmup"]
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
-@click.option("--out", type=click.Path(path_type=Path), help="Write one JSON object a row.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write one JSON object a row.",
+)
 @click.option("--price-col", help="Column read as the last price; that of the training by default.")
 @with_settings
 @with_json

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from alphaseeker._jit import clear_cache
 from alphaseeker._logging import set_level
 from alphaseeker.config import Config, load_config
-from alphaseeker.errors import AlphaSeekerError, ModelError
+from alphaseeker.errors import AlphaSeekerError, ConfigError
 from alphaseeker.features.matrix_store import clear_matrices
 from alphaseeker.features.registry import FeatureRegistry
 from alphaseeker.inference.alerts import AlertWatch
@@ -26,6 +25,7 @@ from alphaseeker.inference.session import Session
 from alphaseeker.inference.state_file import read_state, write_state
 from alphaseeker.inference.warm import compile_path
 from alphaseeker.model.artifact import load_artifact
+from alphaseeker.model.model_file import require_path
 from alphaseeker.risk.manager import RiskManager
 from alphaseeker.training.trainer import DEFAULT_MODEL_PATH, Trainer
 
@@ -104,8 +104,7 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring, Trainer):
         ModelError
             The file cannot be trusted or not be served here; a running model keeps serving.
         """
-        if not isinstance(path, (str, os.PathLike)):
-            raise ModelError(f"path is {path!r}; it must be the path of a model file")
+        require_path(path)
         settings = self.config.inference
         model = serve(load_artifact(path), settings, self.custom, on_progress=on_progress)
         compile_path(model)
@@ -187,7 +186,17 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring, Trainer):
     ) -> Iterator[dict[str, Any]]:
         """Return an iterator over the answers to a replay, ``BATCH_SIZE`` rows a step.
 
-        Live sessions go on through the rows, as if by ``predict(tick, replay=True)``.
+        Live sessions go on through the rows, as if by ``predict(tick, replay=True)``, but for a
+        malformed number: it is answered with the reason ``refused`` while such rows are no more
+        than DATA_CONFIG allows of those of the stream so far.
+
+        Raises
+        ------
+        DataError
+            ``ticks`` yields no market data; while iterating: a row cannot be read, or too many
+            are malformed. Rows are numbered from 1 over the whole stream.
+        StateError
+            No model is loaded.
         """
         return self._live.predict_stream(ticks, position)
 
@@ -248,10 +257,14 @@ class AlphaSeekerMLEngine(FeatureRegistry, Explanations, Monitoring, Trainer):
         ------
         DataError
             The data cannot be read, is too bad or too short, or lacks a column.
+        ConfigError
+            ``horizons_s`` is not a list of seconds.
         """
         from alphaseeker.report.factors import save_factor_page
         from alphaseeker.training.factor_run import evaluate_factor_source
 
+        if horizons_s is not None and not isinstance(horizons_s, Iterable):
+            raise ConfigError(f"horizons_s is {horizons_s!r}; it must be a list of seconds")
         given: dict[str, Any] = {"columns": columns, "only_columns": only_columns}
         given |= {"price_col": price_col, "horizons_s": horizons_s, "custom": self.custom}
         found = evaluate_factor_source(data, self.config, on_progress=on_progress, **given)

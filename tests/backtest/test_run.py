@@ -87,6 +87,19 @@ def test_a_model_that_reads_depth_and_sides(deep_engine, deep_market):
     assert isinstance(result, BacktestResult)
 
 
+def test_damaged_depth_is_refused_or_told(deep_engine, deep_market):
+    data = deep_market.head(600).copy()
+    data.loc[450, "ask_volume_3"] = np.nan
+    with pytest.raises(DataError, match="1 of 600 rows have a damaged level of depth"):
+        Backtest(deep_engine).run(data)
+    with pytest.raises(DataError, match="1 of 600 rows have a damaged level of depth"):
+        Backtest(deep_engine).run_signals(data, np.zeros(600))
+    deep_engine.update_config({"MAX_BAD_RATIO": 0.01})
+    result = Backtest(deep_engine).run_signals(data, np.zeros(600))
+    assert "ask_volume_3 is nan" in result.warnings[-1]
+    assert Backtest(deep_engine).run(data).metrics["ticks"] == 600
+
+
 def test_rows_of_the_training_are_counted_and_warned_of(engine, market, later, caplog):
     result = Backtest(engine).run(market)
     assert result.metrics["rows_in_training"] == len(market)

@@ -162,6 +162,36 @@ def test_depth_out_of_order_is_mended_beside_the_series(deep_walk, everything):
         assert shuffled.depth.tobytes() == turned.tobytes()
 
 
+def test_a_damaged_level_is_a_missing_one(deep_walk, everything):
+    """NaN, infinite and negative cells; what stands behind them on their side is missing, too."""
+    series = deep_walk(1500)
+    settings = FeatureSettings(**everything)
+    damaged, blank = series.depth.copy(), series.depth.copy()
+    for row, (level, column, value) in {
+        300: (2, 3, np.nan),
+        600: (4, 1, -1.0),
+        601: (4, 0, np.inf),
+        900: (1, 2, -5.0),
+        901: (9, 3, np.inf),
+        1200: (6, 0, np.nan),
+    }.items():
+        damaged[row, level, column] = value
+        side = column // 2 * 2
+        blank[row, level:, side : side + 2] = np.nan
+    found, expected = (
+        compute_features(replace(series, depth=depth), settings=settings)
+        for depth in (damaged, blank)
+    )
+    assert found.values.tobytes() == expected.values.tobytes()
+    assert (found.quality.depth_damaged, expected.quality.depth_damaged) == (6, 0)
+    assert found.quality.accepted == expected.quality.accepted == len(found)
+    deep = [name for name in found.names if name.startswith("depth.") and "ofi" not in name]
+    column = found.values[:, found.names.index("depth.round_trip_cost")]
+    assert np.isnan(column[[300, 600, 601, 900, 901, 1200]]).all()
+    assert np.isfinite(found.values[1300:, [found.names.index(name) for name in deep]]).all()
+    assert np.isfinite(found.values[601, found.names.index("depth.imbalance_3")])
+
+
 def test_depth_in_order_is_not_copied(deep_walk):
     series = deep_walk(300, missing=0.3)
     assert mended_series(series) is series

@@ -45,7 +45,10 @@ def test_filters_narrow_each_other():
     [
         ({"features": ["flow.ofi_61s"]}, r"features holds 'flow\.ofi_61s'.*'flow\.ofi_"),
         ({"families": ["books"]}, "families holds 'books'.*the nearest is 'book'"),
-        ({"windows": [61]}, "windows holds 61.*the nearest is"),
+        ({"windows": [61]}, "windows holds 61.*the nearest is 60"),
+        ({"windows": [7]}, "windows holds 7.*the nearest is 5,"),
+        ({"windows": [600.5]}, "windows holds 600.5.*the nearest is 900"),
+        ({"windows": [float("nan")]}, "windows holds nan.*the nearest is"),
         ({"windows": ["60"]}, "windows holds '60'.*the nearest is 60"),
         ({"features": ["book.spread"] * 2}, r"'book\.spread' twice"),
         ({"features": "book.spread"}, "must be a list"),

@@ -288,6 +288,27 @@ def test_what_is_no_number_is_missing(walk):
     assert live.tobytes() == block.values.tobytes()
 
 
+@custom_feature(name="truth")
+def truth(state, tick, window_s):
+    return tick.volume > 0.0
+
+
+@custom_feature(name="whole")
+def whole(state, tick, window_s):
+    return tick.timestamp // 1_000_000_000 % 7
+
+
+def test_truth_values_and_whole_numbers_are_numbers(walk):
+    series = walk(300)
+    settings = FeatureSettings(tick_size=0.01, custom=(truth, whole))
+    names = ["custom.truth", "custom.whole"]
+    block = compute_features(series, settings=settings, names=names)
+    np.testing.assert_array_equal(block.values[:, 0], series.ticks["volume"] > 0.0)
+    np.testing.assert_array_equal(block.values[:, 1], series.ticks["timestamp"] // 10**9 % 7)
+    live = feed(FeatureStream("", names, settings), series.ticks)
+    assert live.tobytes() == np.ascontiguousarray(block.values).tobytes()
+
+
 # ---- state --------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numba
 import numpy as np
 import pytest
 
@@ -64,6 +65,12 @@ def returns_nothing(state, tick, window_s):
     state.unused = 1.0
 
 
+def returns_nothing_at_times(state, tick, window_s):
+    if tick.mid > 0.0:
+        return tick.mid
+    return None
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -71,6 +78,11 @@ def returns_nothing(state, tick, window_s):
         (raises, "'x' cannot be used.*ValueError: never so"),
         (returns_text, "its step returned 'much'; it must return a number"),
         (returns_nothing, "its step returned None"),
+        pytest.param(
+            returns_nothing_at_times,
+            "its step may return None; it must return a number on every way",
+            marks=pytest.mark.skipif(numba.config.DISABLE_JIT, reason="Python has no types"),
+        ),
     ],
 )
 def test_a_step_that_does_not_work_is_told_at_once(step, message):

@@ -205,17 +205,19 @@ def test_the_slope_of_the_quote_is_that_of_however_small_sizes(make_series, run,
 
 
 @pytest.mark.parametrize("size", [math.nan, -1e6])
-def test_a_level_whose_size_is_not_known_has_no_columns_of_sizes(walk, with_depth, run, size):
+def test_a_level_whose_size_is_not_known_is_missing_with_those_behind_it(
+    walk, with_depth, run, size
+):
     """The bits of NaN are those of a large number: a logarithm of them would be 710."""
     series = with_depth(walk(40), levels=5)
-    depth = series.depth.copy()
-    depth[30, 1, 1] = size
+    damaged, blank = series.depth.copy(), series.depth.copy()
+    damaged[30, 1, 1] = size
+    blank[30, 1:, :2] = math.nan
     known = run(series, depth_levels=5)
-    result = run(replace(series, depth=depth), depth_levels=5)
+    result = run(replace(series, depth=damaged), depth_levels=5)
+    expected = run(replace(series, depth=blank), depth_levels=5)
     np.testing.assert_array_equal(result.values[:30], known.values[:30])
+    np.testing.assert_array_equal(result.values, expected.values)
     for name in ("bid_slope", "within_5bp", "within_10bp", "within_25bp"):
         assert np.isfinite(known.column(f"depth.{name}")[30])
         assert np.isnan(result.column(f"depth.{name}")[30]), name
-    for name in ("ask_slope", "gap"):
-        column = f"depth.{name}"
-        assert result.column(column)[30] == known.column(column)[30], name

@@ -323,6 +323,116 @@ def test_sources_that_are_none(fitted):
         fitted.set_output(transform="numpy")
 
 
+ALIKE = {
+    "rows under another index": lambda data: data.set_axis(
+        np.random.default_rng(1).permutation(len(data))
+    ),
+    "one index for all rows": lambda data: data.set_axis(np.zeros(len(data), dtype=int)),
+    "an index of two levels": lambda data: data.set_axis(
+        pd.MultiIndex.from_arrays([np.arange(len(data)), ["a"] * len(data)])
+    ),
+    "columns that mean nothing": lambda data: data.assign(
+        note="text", when=pd.Timestamp("2020-01-01"), cells=[{}] * len(data)
+    ),
+    "two columns of one name that mean nothing": lambda data: pd.concat(
+        [data.assign(note=1), data.assign(note=1)[["note"]]], axis=1
+    ),
+    "a column whose name is a number": lambda data: data.assign(**{"x": 1}).rename(
+        columns={"x": 0}
+    ),
+    "columns in another order": lambda data: data[data.columns[::-1]],
+    "names in capitals": lambda data: data.rename(columns=str.upper),
+    "categories": lambda data: data.astype({"symbol": "category", "session": "category"}),
+    "strings": lambda data: data.astype({"symbol": "string", "session": object}),
+    "numbers as objects": lambda data: data.astype({"close": object, "bid_price": object}),
+    "numbers of arrow": lambda data: data.astype({"close": "double[pyarrow]"}),
+    "nullable numbers": lambda data: data.astype({"close": "Float64", "volume": "Float64"}),
+    "times with a zone": lambda data: data.assign(
+        timestamp=data["timestamp"].dt.tz_localize("UTC").dt.tz_convert("America/New_York")
+    ),
+    "times as text": lambda data: data.assign(
+        timestamp=data["timestamp"].map(pd.Timestamp.isoformat)
+    ),
+    "times as numbers": lambda data: data.assign(
+        timestamp=data["timestamp"].astype("datetime64[ns]").astype(np.int64)
+    ),
+    "times in the index": lambda data: data.set_index("timestamp"),
+}
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+def test_frames_that_say_the_same_give_the_same_bits(frame, fitted, kind):
+    given = ALIKE[kind](frame)
+    before = given.copy()
+    out = fitted.transform(given)
+    assert out.to_numpy().tobytes() == fitted.transform(frame).to_numpy().tobytes()
+    assert out.index.equals(given.index)
+    assert out.columns.tolist() == OFFERED
+    pd.testing.assert_frame_equal(given, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: pd.concat([data, data[["close"]]], axis=1), "'close' and 'close' are both"),
+        (lambda data: data.assign(close="high"), "row 1, column 'close': 'high' (str) stands"),
+        (lambda data: data.assign(volume=True), "holds bool values"),
+        (
+            lambda data: data.assign(volume=pd.arrays.SparseArray(data["volume"].to_numpy())),
+            "cannot be read; convert the column to float64",
+        ),
+        (lambda data: data.iloc[:0], "the frame has no rows"),
+        (lambda data: data.drop(columns="ask_volume"), "missing columns: 'ask_volume'"),
+        (lambda data: pl.from_pandas(data).lazy(), "call .collect() on a lazy frame"),
+    ],
+)
+def test_frames_that_cannot_be_read_are_refused(frame, fitted, change, message):
+    for call in (MicrostructureFeatureEngineer().fit, fitted.transform):
+        with pytest.raises(DataError, match=re.escape(message)):
+            call(change(frame))
+
+
+def test_one_row_and_integer_prices(frame, fitted):
+    one = fitted.transform(frame.iloc[:1])
+    assert one.to_numpy().tobytes() == fitted.transform(frame).iloc[:1].to_numpy().tobytes()
+    assert MicrostructureFeatureEngineer(features=CHOICE).fit_transform(one.join(frame)).shape == (
+        1,
+        len(CHOICE),
+    )
+    whole = frame.assign(bid_price=100, ask_price=101, close=100)
+    assert MicrostructureFeatureEngineer().fit(whole).settings_.tick_sizes == {
+        "AAA": 1.0,
+        "BBB": 1.0,
+    }
+
+
+def test_prices_of_float32_have_the_tick_size_of_the_market(frame):
+    single = frame.astype(dict.fromkeys(["bid_price", "ask_price", "close"], np.float32))
+    sizes = [
+        MicrostructureFeatureEngineer().fit(one).settings_.tick_sizes for one in (single, frame)
+    ]
+    assert sizes[0] == pytest.approx(sizes[1])
+
+
+@pytest.mark.parametrize("column", ["bid_price", "volume", "close"])
+def test_a_column_without_a_number_leaves_nothing_to_fit(frame, fitted, caplog, column):
+    empty = frame.assign(**{column: np.nan})
+    with pytest.raises(DataError, match="the quality gate accepts none of 800 rows"):
+        MicrostructureFeatureEngineer().fit(empty)
+    assert fitted.transform(empty).isna().all(axis=None)
+    reason = f"BAD_{column.upper()} 400; `alphaseeker doctor` says more"
+    assert f"400 of 400 rows of 'AAA' are NaN, which the quality gate did not accept: {reason}" in (
+        caplog.text
+    )
+
+
+def test_rows_in_the_wrong_order_are_told_of(frame, fitted, caplog):
+    fitted.transform(frame)
+    assert not caplog.text
+    fitted.transform(frame.iloc[::-1])
+    assert "OUT_OF_ORDER" in caplog.text
+
+
 def test_importing_it_loads_no_heavy_package():
     code = (
         "import sys, alphaseeker.features.feature_engineer;"

@@ -27,7 +27,7 @@ def run(folder, *arguments):
         env={**os.environ, "PYTHONPATH": path, "ALPHASEEKER_CACHE_DIR": cache},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1_800,
         check=False,
     )
 

@@ -93,6 +93,46 @@ def test_the_function_sees_the_accepted_ticks_of_one_symbol(walk, series):
     assert np.nanmin(values[:, -1]) > 90.0
 
 
+def test_a_series_in_another_order_is_put_in_order(walk, series):
+    """Sorted by price, in groups, under times: what the row says counts, then the place."""
+
+    @frame_feature()
+    def plain(frame):
+        return frame["mid"].to_numpy()
+
+    @frame_feature(name="by_price")
+    def by_price(frame):
+        return frame.sort_values("mid", kind="stable")["mid"]
+
+    @frame_feature(name="shuffled")
+    def shuffled(frame):
+        return frame["mid"].sample(frac=1.0, random_state=0)
+
+    @frame_feature(name="by_time")
+    def by_time(frame):
+        return frame.set_index("timestamp")["mid"]
+
+    @frame_feature(name="in_groups")
+    def in_groups(frame):
+        return frame.groupby("segment")["mid"].rolling(1).max()
+
+    @frame_feature(name="longer")
+    def longer(frame):
+        frame.loc[len(frame)] = frame.iloc[-1]
+        return frame["mid"]
+
+    @frame_feature(name="odd_labels")
+    def odd_labels(frame):
+        return frame["mid"].set_axis(["first", *range(1, len(frame))])
+
+    custom = [plain, by_price, shuffled, by_time, in_groups, odd_labels]
+    columns = engineer(custom=custom).fit_transform([series])[:, -len(custom) :]
+    for column in columns.T[1:]:
+        np.testing.assert_allclose(column, columns[:, 0], rtol=1e-6)
+    with pytest.raises(ConfigError, match="returned shape"):
+        engineer(custom=[longer]).fit_transform([walk(20)])
+
+
 def test_what_is_not_finite_is_missing(walk):
     @frame_feature()
     def odd(frame):

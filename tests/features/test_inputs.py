@@ -101,6 +101,17 @@ def test_live_depth_is_returned_where_it_is_read():
         assert (levels.shape, mended) == ((0, 4), expected)
 
 
+@pytest.mark.parametrize("count", [10, 11, 1_000])
+def test_live_depth_is_cut_to_the_best_ten_levels(count):
+    steps = 0.01 * np.arange(count)
+    depth = np.column_stack((100.0 - steps, 1.0 + steps, 100.1 + steps, 2.0 + steps))
+    for given in (depth, depth[::-1]):
+        levels, mended = live_levels(given, 2)
+        np.testing.assert_array_equal(levels, depth[:10])
+        assert levels.flags.c_contiguous
+        assert mended == (given is not depth)
+
+
 @pytest.mark.parametrize(
     ("depth", "found"),
     [

@@ -1,6 +1,7 @@
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -207,6 +208,22 @@ def test_an_almost_full_disk_is_left_to_the_run(root, monkeypatch, caplog):
     assert files(root) == []
 
 
+def test_old_matrices_make_room_on_the_disk(root, monkeypatch):
+    """A disk of 4.6 matrices, of which three are kept: it must have room for two."""
+    store = MatrixStore(3.5 * SIZE)
+    for name in ("one", "two", "three"):
+        store.write(name, COLUMNS, made())
+    found = os.statvfs(root)
+
+    def little(folder):
+        free = int(4.6 * SIZE) - sum(path.stat().st_size for path in folder.iterdir())
+        return os.statvfs_result([1, 1, *found[2:4], free, *found[5:]])
+
+    monkeypatch.setattr(os, "statvfs", little)
+    store.write("four", COLUMNS, made())
+    assert files(root) == ["four.features", "three.features", "two.features"]
+
+
 def test_a_read_only_folder_is_not_used(root, monkeypatch, caplog):
     MatrixStore(PLENTY).write("one", COLUMNS, made())
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
@@ -281,7 +298,7 @@ def test_processes_at_once_read_whole_matrices_or_none(root):
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    answers = [process.communicate(timeout=120) for process in running]
+    answers = [process.communicate(timeout=1_800) for process in running]
     assert answers == [("right\n", "")] * 4
     assert not any(name.startswith("writing-") for name in files(root))
 
@@ -313,3 +330,137 @@ def test_an_interruption_while_a_file_is_written_leaves_nothing(root, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         store.write("one", COLUMNS, made())
     assert files(root) == []
+
+
+def test_what_is_being_written_counts(root, caplog):
+    """Half of the budget is another process's, which has not finished."""
+    store = MatrixStore(2.5 * SIZE)
+    (root / "matrices" / "writing-other").write_bytes(bytes(int(1.2 * SIZE)))
+    for name in ("one", "two"):
+        store.write(name, COLUMNS, made())
+    assert files(root) == ["two.features", "writing-other"]
+    assert store_status(1e6)[1].startswith("1 feature matrices take 0 of 1 MB")
+    (root / "matrices" / "writing-third").write_bytes(bytes(SIZE))
+    with caplog.at_level(logging.INFO):
+        store.write("three", COLUMNS, made())
+    assert "others that are being written take the 0 MB of DISK_CACHE_MB" in caplog.text
+    assert files(root) == ["writing-other", "writing-third"]
+
+
+def test_processes_that_write_at_once_stay_within_the_budget(root):
+    code = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        from test_matrix_store import COLUMNS, SIZE, MatrixStore, made
+        store = MatrixStore(3.5 * SIZE)
+        arrays = made()
+        print("begun", flush=True)
+        for turn in range(200):
+            store.write(f"{sys.argv[2]}-{turn}", COLUMNS, arrays)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), os.path.dirname(__file__)]
+    running = [
+        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE) for number in range(4)
+    ]
+    for process in running:
+        assert process.stdout.readline() == b"begun\n"
+    for process in running:
+        process.communicate(timeout=1_800)
+        assert process.returncode == 0
+    names = files(root)
+    assert names
+    assert all(name.endswith(".features") for name in names)
+    assert sum((root / "matrices" / name).stat().st_size for name in names) <= 3.5 * SIZE
+
+
+def test_a_folder_that_cannot_be_read_is_not_used(root, monkeypatch, caplog):
+    """Nobody could say what stands in it, nor remove it."""
+    MatrixStore(PLENTY).write("one", COLUMNS, made())
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.R_OK)
+    store = MatrixStore(PLENTY)
+    assert store.read("one", COLUMNS, allocate) is None
+    store.write("two", COLUMNS, made())
+    assert files(root) == ["one.features"]
+    assert f"{root / 'matrices'} is not readable" in caplog.text
+    assert store_status(PLENTY)[0] is False
+
+
+def test_a_folder_is_looked_at_every_time(root, caplog):
+    store = MatrixStore(PLENTY)
+    store.write("one", COLUMNS, made())
+    (root / "matrices").chmod(0o777)
+    assert store.read("one", COLUMNS, allocate) is None
+    store.write("two", COLUMNS, made())
+    assert caplog.text.count("writable by everyone") == 1
+    (root / "matrices").chmod(0o700)
+    assert files(root) == ["one.features"]
+    assert store.read("one", COLUMNS, allocate) is not None
+    shutil.rmtree(root)
+    assert store.read("one", COLUMNS, allocate) is None
+    store.write("two", COLUMNS, made())
+    assert same(store.read("two", COLUMNS, allocate), made())
+
+
+def test_a_folder_may_stand_elsewhere(root, tmp_path):
+    (tmp_path / "large disk").mkdir(mode=0o700)
+    root.mkdir(mode=0o700)
+    (root / "matrices").symlink_to(tmp_path / "large disk")
+    store = MatrixStore(PLENTY)
+    store.write("one", COLUMNS, made())
+    assert same(store.read("one", COLUMNS, allocate), made())
+    assert (tmp_path / "large disk" / "one.features").is_file()
+    assert clear_matrices() == 1
+    (tmp_path / "large disk").rmdir()
+    assert store.read("one", COLUMNS, allocate) is None
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_file_is_left_alone(root, kind):
+    """A pipe would keep the reader waiting; a folder stood in the way of all that came later."""
+    store = MatrixStore(1.5 * SIZE)
+    path = root / "matrices" / "one.features"
+    os.mkfifo(path, 0o600) if kind == "pipe" else path.mkdir()
+    assert store.read("one", COLUMNS, allocate) is None
+    for name in ("two", "three"):
+        MatrixStore(2.5 * SIZE).write(name, COLUMNS, made())
+    assert files(root) == ["one.features", "three.features", "two.features"]
+    assert clear_matrices() == 2
+
+
+def test_a_disk_without_room_keeps_nothing(tmp_path):
+    """A real one, of 64 kB, where the system lets one be made."""
+    code = """
+        import logging, os, sys
+        sys.path.insert(0, sys.argv[1])
+        from test_matrix_store import COLUMNS, SIZE, MatrixStore, allocate, made, same
+        logging.basicConfig()
+        store = MatrixStore(1e9)
+        store.write("small", COLUMNS, made())
+        assert same(store.read("small", COLUMNS, allocate), made())
+        large = [array.repeat(2, axis=0) for array in made()]
+        store.write("large", COLUMNS, large)
+        free = os.statvfs(sys.argv[2])
+        rest = free.f_bavail * free.f_frsize
+        with open(sys.argv[2] + "/rest", "wb") as file:
+            file.write(bytes(rest))
+        store.write("another", COLUMNS, made(1))
+        print(sorted(os.listdir(sys.argv[2] + "/matrices")))
+    """
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=64k,mode=700 none "$2" && exec "$3" -c "$0" "$1" "$2"'
+    make = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    arguments = [textwrap.dedent(code), os.path.dirname(__file__), str(disk), sys.executable]
+    if shutil.which("unshare") is None or (
+        subprocess.run([*make, mount, "", "", str(disk), "true"], capture_output=True).returncode
+    ):
+        pytest.skip("the system lets nobody make a small disk")
+    done = subprocess.run(
+        [*make, mount, *arguments],
+        env={**os.environ, "ALPHASEEKER_CACHE_DIR": str(disk)},
+        capture_output=True,
+        text=True,
+        timeout=1_800,
+    )
+    assert done.stdout == "['small.features']\n", done.stderr
+    assert done.stderr.count("little space") == 2

@@ -49,7 +49,7 @@ def test_narrow_registers_give_the_same_bits(deep_walk, tmp_path):
             "ALPHASEEKER_CACHE_DIR": str(tmp_path / "cache"),
         },
         check=True,
-        timeout=600,
+        timeout=1_800,
     )
     settings = FeatureSettings(tick_size=0.01, aggressor=True, depth_levels=series.depth.shape[1])
     here = step_through(series, settings, np.arange(len(FEATURES)))[0]

@@ -58,6 +58,22 @@ def test_tick_size_of_prices(prices, tick):
     assert infer_tick_size(np.array(prices)) == pytest.approx(tick, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("start", "tick"),
+    [
+        *((start, tick) for start in (30.0, 1_000.0, 28_000.0) for tick in (0.1, 0.25, 0.5, 1.0)),
+        (30.0, 0.01),
+        (1_000.0, 0.01),  # at 28,000 float32 is coarser than that
+        (1_000.0, 1 / 256),
+        (0.3, 0.0001),
+    ],
+)
+def test_prices_that_were_rounded_to_float32_have_the_same_tick_size(start, tick):
+    prices = start + tick * np.arange(1, 400)
+    assert infer_tick_size(prices.astype(np.float32).astype(np.float64)) == pytest.approx(tick)
+    assert infer_tick_size(prices) == pytest.approx(tick)
+
+
 def test_a_stray_price_does_not_decide():
     prices = np.append(np.arange(1, 5001) * 0.5, 7.123)
     assert infer_tick_size(prices) == 0.5

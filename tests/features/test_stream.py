@@ -1,11 +1,18 @@
 """Streams: the bits of the batch, snapshots at any tick, and ticks that are refused."""
 
+import copy
+import math
+import pickle
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from alphaseeker.errors import ConfigError, DataError, StateError
 from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.custom import custom_feature
 from alphaseeker.features.inputs import available_names
 from alphaseeker.features.snapshot import VERSION
 from alphaseeker.features.stream import FeatureStream
@@ -245,6 +252,55 @@ def test_levels_out_of_order_are_mended_as_in_a_file(deep_walk, everything, run)
     assert np.array(rows).tobytes() == run(series, **everything).values.tobytes()
 
 
+@pytest.mark.parametrize("more", [1, 15])
+def test_levels_behind_the_tenth_are_not_read(deep_walk, everything, run, more):
+    settings = FeatureSettings(**everything)
+    series = deep_walk(300)
+    stream = FeatureStream("X", available_names(settings), settings)
+    steps = 0.01 * np.arange(1, more + 1)[:, None] * [-1.0, 0.0, 1.0, 0.0]
+    rows = []
+    for values, given in updates(series):
+        deeper = np.concatenate([given["depth"][-1] + steps, given["depth"]])
+        rows.append(stream.update(*values, session=given["session"], depth=deeper).copy())
+    assert np.array(rows).tobytes() == run(series, **everything).values.tobytes()
+
+
+def test_a_stream_without_columns_judges_ticks_all_the_same():
+    stream = FeatureStream("X", (), SETTINGS)
+    assert stream.update(*TICK).shape == (0,)
+    assert stream.verdict == Verdict.NEW_SESSION
+    with pytest.raises(DataError, match="close is nan"):
+        stream.update(*TICK[:5], float("nan"), 1.0)
+    other = copy.deepcopy(stream)
+    assert other.update(*TICK).shape == (0,)
+    assert other.verdict == Verdict.REPEATED
+
+
+def test_streams_in_threads_of_their_own(walk):
+    series = walk(3_000)
+    alone = feed(FeatureStream("X", NAMES, SETTINGS), series)
+    streams = [FeatureStream("X", NAMES, SETTINGS) for _ in range(4)]
+    with ThreadPoolExecutor(len(streams)) as pool:
+        for rows in pool.map(feed, streams, [series] * len(streams)):
+            assert rows.tobytes() == alone.tobytes()
+
+
+def test_a_call_holds_the_memory_that_it_works_on():
+    """It knows addresses: whatever becomes of the stream meanwhile, the arrays must stand there."""
+    stream = FeatureStream("X", NAMES, SETTINGS)
+    call = stream._observe
+    arrays = [
+        weakref.ref(array)
+        for array in (stream._records, stream._depth, stream._columns, stream._values)
+    ]
+    stream.__init__("X", NAMES, SETTINGS)
+    del stream
+    assert all(array() is not None for array in arrays)
+    assert call(0, TICK[0], 0, *TICK[1:], math.nan, math.nan) == Verdict.NEW_SESSION
+    del call
+    assert all(array() is None for array in arrays)
+
+
 def test_numbers_of_any_kind_are_one_tick():
     bits = set()
     for kind in (float, np.float64, np.float32, int, np.int64):
@@ -309,3 +365,56 @@ def test_a_snapshot_that_does_not_fit_names_what_differs(walk, change, words):
 def test_an_unknown_column_is_refused():
     with pytest.raises(ConfigError, match="unknown feature"):
         FeatureStream("X", ["book.x"], SETTINGS)
+
+
+COPIES = pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))]
+)
+
+
+@COPIES
+def test_a_copy_goes_on_with_the_same_bits_in_memory_of_its_own(walk, rows_of, copied):
+    series = walk(900)
+    names = ("momentum.return_60s", "book.spread", "flow.ofi_5s")
+    stream = FeatureStream("X", names, SETTINGS, ready_history_s=60.0)
+    feed(stream, rows_of(series, slice(0, 700)))
+    other = copied(stream)
+    assert (other.verdict, other.ready, repr(other)) == (stream.verdict, stream.ready, repr(stream))
+    held, state = stream.features.copy(), stream.snapshot()
+    assert other.features.tobytes() == held.tobytes()
+    later = feed(other, rows_of(series, slice(700, 900)))
+    assert stream.features.tobytes() == held.tobytes()
+    assert stream.snapshot() == state
+    assert later.tobytes() == feed(stream, rows_of(series, slice(700, 900))).tobytes()
+
+
+@custom_feature(state=[("ticks", np.int64)])
+def counted(state, tick, window_s):
+    """How many ticks there were."""
+    state.ticks += 1
+    return state.ticks
+
+
+class Watched(FeatureStream):
+    """One that is made otherwise, and knows more."""
+
+    def __init__(self, symbol):
+        super().__init__(symbol, ("custom.counted", "book.spread"), WITH_COUNTED)
+        self.notes = []
+
+
+WITH_COUNTED = FeatureSettings(tick_size=0.01, custom=(counted,))
+
+
+@COPIES
+def test_a_copy_of_a_subclass_keeps_what_it_added(walk, rows_of, copied):
+    series = walk(400)
+    stream = Watched("X")
+    feed(stream, rows_of(series, slice(0, 300)))
+    stream.notes.append("begun")
+    other = copied(stream)
+    assert (type(other), other.notes) == (Watched, ["begun"])
+    assert other.features.tobytes() == stream.features.tobytes()
+    later = feed(other, rows_of(series, slice(300, 400)))
+    assert later[:, 0].tolist() == list(range(301, 401))
+    assert later.tobytes() == feed(stream, rows_of(series, slice(300, 400))).tobytes()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 
 import numba
 import numpy as np
@@ -99,3 +100,28 @@ def test_more_windows_than_lanes_cannot_be_imported():
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: the catalogue has 9 windows, and there are lanes for 8: ")
+
+
+def test_no_lane_leaves_its_array():
+    """The step of every column, compiled with bounds checked, over several numbers of levels."""
+    code = """
+        from numba.core import config
+        from alphaseeker.config import Config
+        from alphaseeker.features.batch import compute_features
+        from alphaseeker.features.settings import fit_settings
+        from alphaseeker.market.simulator import simulate
+        assert config.BOUNDSCHECK
+        for levels in (2, 3, 5, 7, 8, 10):
+            series = simulate(600, seed=5, depth_levels=levels)
+            settings = fit_settings([series], Config())
+            print(settings.depth_levels, compute_features(series, settings=settings).values.shape)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "NUMBA_BOUNDSCHECK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=1_800,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "10 (600, 261)"

@@ -112,6 +112,26 @@ def test_levels_of_one_price_are_one_level(deep_engine, deep_market):
         deep_engine.predict(row, replay=True)
 
 
+def with_levels(row, levels):
+    """Return a tick with as many levels, one cent apart behind those that it has."""
+    depth = np.asarray(row["depth"], dtype=float)
+    step = 0.01 * np.arange(1, levels - len(depth) + 1)
+    behind = np.column_stack([depth[-1, 0] - step, 1.0 + step, depth[-1, 2] + step, 2.0 + step])
+    return {**row, "depth": np.concatenate([depth, behind])}
+
+
+@pytest.mark.parametrize("levels", [10, 11, 25])
+def test_levels_behind_those_that_are_read_change_nothing(deep_engine, deep_market, levels):
+    rows = list(deep_ticks(deep_market.head(60)))
+    more = [with_levels(row, levels) for row in rows]
+    expected = [given(deep_engine.predict(row, replay=True)) for row in rows]
+    deep_engine.clear_history()
+    assert [given(deep_engine.predict(row, replay=True)) for row in more] == expected
+    assert [given(answer) for answer in deep_engine.predict_batch(more)] == expected
+    deep_engine.clear_history()
+    assert [given(answer) for answer in deep_engine.predict_stream(iter(more))] == expected
+
+
 @pytest.mark.parametrize(
     ("absent", "named"),
     [
@@ -143,6 +163,73 @@ def test_depth_out_of_order_is_mended_alike(deep_engine, deep_market):
     rows = list(deep_ticks(frame))
     assert [given(deep_engine.predict(row, replay=True)) for row in rows] == straight
     assert deep_engine.session("SIMULATED").statistics.depth_repaired == len(rows)
+
+
+def deeper(frame):
+    """Return the market with two more levels than the model reads."""
+    more = frame.copy()
+    for level in (6, 7):
+        for side, sign in (("bid", -1.0), ("ask", 1.0)):
+            more[f"{side}_price_{level}"] = more[f"{side}_price_{level - 1}"] + 0.01 * sign
+            more[f"{side}_volume_{level}"] = 3.0
+    return more
+
+
+HARM = [
+    (100, "ask_volume_3", np.nan),
+    (150, "bid_price_2", -1.0),
+    (250, "bid_volume_5", np.inf),
+    (251, "ask_price_4", np.nan),
+    (320, "ask_volume_7", -2.0),  # the model does not read it
+    (380, "bid_price_6", np.inf),
+]
+
+
+def test_damaged_depth_in_a_file_is_missing_and_live_it_is_refused(
+    deep_engine, deep_market, caplog
+):
+    frame = deeper(deep_market.head(500))
+    damaged, blank = frame.copy(), frame.copy()
+    for row, name, value in HARM:
+        damaged.loc[row, name] = value
+        side, _, level = name.split("_")
+        for behind in range(int(level), 8):
+            blank.loc[row, [f"{side}_price_{behind}", f"{side}_volume_{behind}"]] = np.nan
+    for take in (deep_engine.predict_batch, deep_engine.warm_up):
+        with pytest.raises(DataError, match=r"^DataFrame: 6 of 500 .*\(row 101: ask_volume_3"):
+            take(damaged)
+    deep_engine.update_config({"MAX_BAD_RATIO": 0.05})
+    batch = [given(answer) for answer in deep_engine.predict_batch(damaged)]
+    assert "6 of 500 rows have a damaged level of depth" in caplog.text
+    assert batch == [given(answer) for answer in deep_engine.predict_batch(blank)]
+    assert deep_engine.warm_up(damaged)["SIMULATED"]["accepted"] == 500
+
+    # Live the very same ticks are refused by name, and what is left of those whose damage the
+    # model does not read gives the bits of the batch.
+    deep_engine.clear_history()
+    session = deep_engine.session("SIMULATED")
+    whole = [given(answer) for answer in deep_engine.predict_batch(frame)]
+    rows = zip(deep_ticks(damaged), deep_ticks(blank), deep_ticks(frame), strict=True)
+    for number, (bad, missing, sound) in enumerate(rows):
+        if any(row == number for row, _, _ in HARM):
+            before = session.snapshot()
+            with pytest.raises(DataError, match=r"depth: (bid|ask)_(price|volume) of level \d is"):
+                deep_engine.predict(bad, replay=True)
+            assert session.snapshot() == before
+        answer = deep_engine.predict(missing if number >= 300 else sound, replay=True)
+        assert given(answer) == whole[number]
+    assert batch[:100] == whole[:100]
+
+
+def test_a_model_that_reads_no_depth_takes_no_notice_of_a_files_levels(engine, market):
+    plain = market.head(300)
+    damaged = plain.copy()
+    for side, price in (("bid", 99.0), ("ask", 101.0)):
+        for level in (1, 2):
+            damaged[f"{side}_price_{level}"] = price
+            damaged[f"{side}_volume_{level}"] = -1.0
+    expected = [given(answer) for answer in engine.predict_batch(plain)]
+    assert [given(answer) for answer in engine.predict_batch(damaged)] == expected
 
 
 def test_depth_given_to_a_model_that_reads_none_changes_nothing(engine, market):

@@ -121,22 +121,29 @@ def test_locked_book_is_a_hold_for_that_tick(stage):
         assert after["filter_reason"] in ASKED
 
 
-def test_a_missing_time_stamp_becomes_the_time_of_receipt(engine):
+@pytest.fixture
+def now(monkeypatch):
+    """The present moment, in seconds, at which the clock stands still: a test may take its time."""
+    monkeypatch.setattr(time, "time_ns", lambda: NOON_NS)
+    monkeypatch.setattr(time, "time", lambda: NOON_NS / 1e9)
+    return NOON_NS / 1e9
+
+
+def test_a_missing_time_stamp_becomes_the_time_of_receipt(engine, now):
     row = tick(0)
     del row["timestamp"]
-    before = time.time()
     answer = engine.predict(row)
-    assert before - 1 <= answer["market_data_timestamp"] <= time.time()
+    assert answer["market_data_timestamp"] == now
 
 
-def test_a_missing_time_stamp_goes_by_the_clock_of_the_stream(engine):
-    ahead = time.time() + 3.0
+def test_a_missing_time_stamp_goes_by_the_clock_of_the_stream(engine, now):
+    ahead = now + 3.0
     engine.predict(tick(0, timestamp=ahead))
     row = tick(0, bid_volume=7.0)
     del row["timestamp"]
     answer = engine.predict(row)
     assert answer["filter_reason"] == "warming_up"
-    assert answer["market_data_timestamp"] == pytest.approx(ahead, abs=1.0)
+    assert answer["market_data_timestamp"] == pytest.approx(ahead, abs=1e-6)
     assert engine.predict(tick(0, timestamp=ahead + 0.5))["filter_reason"] == "warming_up"
     with pytest.raises(DataError, match="milliseconds"):
         engine.predict(tick(0, timestamp=int(ahead * 1000) + 9_000))
@@ -155,14 +162,14 @@ def test_history_must_be_stamped(engine):
             call()
 
 
-def test_refuses_a_time_beyond_the_clock_skew(engine):
+def test_refuses_a_time_beyond_the_clock_skew(engine, now):
     with pytest.raises(DataError, match="in the future"):
-        engine.predict(tick(0, timestamp=time.time() + 60.0))
-    engine.predict(tick(0, timestamp=time.time() + 1.0))
+        engine.predict(tick(0, timestamp=now + 60.0))
+    engine.predict(tick(0, timestamp=now + 1.0))
 
 
-def test_holds_a_tick_that_is_too_old(engine):
-    answer = engine.predict(tick(0, timestamp=time.time() - 120.0))
+def test_holds_a_tick_that_is_too_old(engine, now):
+    answer = engine.predict(tick(0, timestamp=now - 120.0))
     assert (answer["signal"], answer["filter_reason"]) == (0, "stale")
     counts = engine.get_performance_stats()["inference_performance"]["filter_counts"]
     assert counts["stale"] == 1
@@ -334,8 +341,8 @@ def test_batch_keeps_the_order_of_mixed_symbols(engine):
     assert [a["symbol"] for a in answers] == [r["symbol"] for r in rows]
 
 
-def test_a_stale_tick_sent_again_is_counted_once(engine):
-    old = tick(0, timestamp=time.time() - 120.0)
+def test_a_stale_tick_sent_again_is_counted_once(engine, now):
+    old = tick(0, timestamp=now - 120.0)
     for _ in range(4):
         assert engine.predict(old)["filter_reason"] == "stale"
     counts = engine.get_performance_stats()["inference_performance"]["signal_counts"]

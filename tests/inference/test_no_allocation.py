@@ -71,7 +71,7 @@ def test_memory_stays_as_it_is(trained, market, tmp_path, backend):
         [sys.executable, "-c", SCRIPT, str(trained[0]), str(frame), backend, str(TICKS)],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1_800,
         env={**os.environ, "PYTHONPATH": path, "NUMBA_NRT_STATS": "1"},
         check=False,
     )

@@ -178,6 +178,19 @@ def test_the_same_kind_of_market_does_not(engine):
     assert not engine.drifting
 
 
+def test_the_rolling_ic_is_compared_with_that_of_unadapted_probabilities(engine):
+    """Live it is the model's own probabilities that are followed."""
+    metrics = engine._pool.model.artifact.metrics
+    assert metrics["ic_unadapted"] != metrics["ic"]
+    found = engine.needs_retraining()["rolling_ic"]
+    assert found["expected"] == metrics["ic_unadapted"]
+    assert found["expected_pooled"] == metrics["ic_pooled_unadapted"]
+    # A file of before they were told apart.
+    for name in ("ic_unadapted", "ic_pooled_unadapted"):
+        del metrics[name]
+    assert engine.needs_retraining()["rolling_ic"]["expected"] == metrics["ic"]
+
+
 def test_a_score_that_tells_less_is_noticed(engine):
     # Each second's sizes are those of another one: of what the model reads only prices still tell.
     ticks = later()

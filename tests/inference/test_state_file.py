@@ -74,3 +74,27 @@ def test_a_session_held_by_a_bot_is_restored_in_place(engine, market, tmp_path):
 def test_a_path_that_is_none(engine, path):
     with pytest.raises(StateError, match="path"):
         engine.load_state(path)
+
+
+@pytest.mark.parametrize("path", [None, 5, ""])
+def test_what_is_no_path_is_refused_both_ways(engine, path):
+    for call in (engine.save_state, engine.load_state):
+        with pytest.raises(StateError, match="must be the path of a state file"):
+            call(path)
+
+
+def test_messages_speak_of_a_state_and_not_of_a_model(engine, tmp_path):
+    whole = engine.save_state(tmp_path / "state").read_bytes()
+    cut = tmp_path / "cut"
+    cut.write_bytes(whole[:-5])
+    for path, words in (
+        (cut, "give another one that save_state wrote, or warm up"),
+        (tmp_path / "absent", "there is no state file"),
+        (tmp_path, "give the path of a state file"),
+    ):
+        with pytest.raises(StateError, match=words) as caught:
+            engine.load_state(path)
+        assert "model" not in str(caught.value)
+    with pytest.raises(StateError, match="the state could not be saved") as caught:
+        engine.save_state(tmp_path)
+    assert "model" not in str(caught.value)

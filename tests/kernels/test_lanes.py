@@ -626,16 +626,35 @@ def test_memory_of_another_kind_does_not_compile(values, count):
 
 
 @every_width
-@pytest.mark.skipif(COMPILED, reason="lanes do not ask where an array ends")
-def test_reading_past_the_end_is_told_without_the_compiler(count):
+def test_going_past_the_end_is_told_where_bounds_are_checked(count, monkeypatch):
+    """By Numba where it is told to check them, and without the compiler."""
+    monkeypatch.setattr(numba.core.config, "BOUNDSCHECK", 1)
     load = LOADERS[count]
-    load(np.zeros(count), 0)
-    with pytest.raises(IndexError, match=f"{count} lanes from 1 on are read, {count - 1} stand"):
-        load(np.zeros(count), 1)
-    with pytest.raises(IndexError, match="stand there"):
-        load(np.zeros((2, count - 1)), 0)
-    with pytest.raises(ValueError, match="could not broadcast"):
-        store(np.zeros(count), 1, load(np.zeros(count), 0))
+
+    @numba.njit
+    def copy(values, here, out, there):
+        store(out, there, load(values, here))
+
+    exact, row = np.arange(float(count)), np.zeros((2, count))
+    out = np.zeros(count + 2)
+    copy(exact, 0, out, 2)
+    assert_same(out[2:], exact)
+    copy(row, 1, row, 0)
+    short = "index is out of bounds" if COMPILED else "stand there"
+    wide = "index is out of bounds" if COMPILED else "could not broadcast"
+    for values, here in ((exact, 1), (exact[:-1], 0), (np.zeros((2, count - 1)), 0)):
+        with pytest.raises(IndexError, match=short):
+            copy(values, here, out, 0)
+    for given, there in ((out, 3), (np.zeros((2, count - 1)), 0)):
+        with pytest.raises((IndexError, ValueError), match=wide):
+            copy(exact, 0, given, there)
+    if COMPILED:
+        for given in (exact, row):
+            with pytest.raises(IndexError, match=short):
+                copy(given, -1, out, 0)
+        with pytest.raises(IndexError, match=short):
+            copy(row, 2, out, 0)
+    assert_same(out[2:], exact)
 
 
 def test_every_name_that_the_modules_show_is_tested_here():
@@ -653,7 +672,7 @@ def test_without_the_compiler_all_of_this_holds():
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1_800,
     )
     assert done.returncode == 0, done.stdout[-3_000:]
     assert " passed, 8 skipped" in done.stdout

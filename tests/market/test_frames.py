@@ -152,7 +152,7 @@ BAD_COLUMNS = {
     ),
     "complex dtype": (
         {"close": np.array([1j, 2j, 3j])},
-        "column 'close': has the dtype complex128, which cannot be read",
+        "column 'close': has the dtype complex128, which cannot be read; convert the column to",
     ),
     "no symbol": ({"symbol": ["A", None, "A"]}, "row 2, column 'symbol': the cell is empty"),
     "no session among objects": (

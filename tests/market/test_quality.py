@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from alphaseeker.market.quality import (
     enforce,
     judge_series,
 )
-from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.readers import iter_ticks, read_ticks
 from alphaseeker.market.schema import TICK, TickSeries
 
 SECOND = 1_000_000_000
@@ -230,6 +231,19 @@ def test_bad_rows_beyond_the_ratio_are_refused_with_their_lines():
     assert "raise MAX_BAD_RATIO" in text
 
 
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [("a.csv", "line"), ("a.csv.gz", "line"), ("a.parquet", "row"), ("DataFrame", "row")],
+)
+def test_rows_are_lines_in_text_files_only(source, word):
+    series = good(100)
+    series.ticks["ask_price"][7] = np.inf
+    report = judge_series(series, source=source, **LIMITS)[1]
+    with pytest.raises(DataError, match=rf"\({word} 9: ask_price is inf\)"):
+        enforce(report, DataConfig())
+    assert f"{word} 9: ask_price" in str(report)
+
+
 def test_one_bad_row_is_refused_where_so_configured():
     with pytest.raises(DataError, match=r"line 3: ask_price is inf\).*ON_BAD_ROW to 'drop'"):
         enforce(spoilt(10_000, 1), DataConfig(ON_BAD_ROW="raise"))
@@ -342,3 +356,175 @@ def test_depth_is_mended_and_counted():
     assert series.depth[2, 0, :2].tolist() == [100.0, 2.0]
     assert "1 rows sorted" in str(report)
     assert report.as_dict()["depth_duplicated"] == 1
+
+
+def two_levels(rows, **cells):
+    """Return a frame with depth; ``cells`` are columns with {row: value}."""
+    data = pd.DataFrame({"timestamp": 1_700_000_000 + np.arange(rows)})
+    quote = {"bid_price": 100.0, "ask_price": 101.0, "bid_volume": 1.0, "ask_volume": 1.0}
+    for name, value in quote.items():
+        data[name] = data[f"{name}_1"] = value
+        away = {"bid_price": -1.0, "ask_price": 1.0}.get(name, 2.0)
+        data[f"{name}_2"] = value + away
+    data["close"], data["volume"] = 100.0, 0.0
+    for name, values in cells.items():
+        for row, value in values.items():
+            data.loc[row, name] = value
+    return data
+
+
+DAMAGE = {
+    "ask_volume_2": {3: np.nan, 5: -1.0},
+    "bid_price_2": {7: np.inf},
+    "bid_volume_1": {8: 3.5e38},
+    "close": {9: np.nan},  # a row that is refused
+    "ask_price_2": {9: -1.0},
+}
+
+
+@pytest.mark.parametrize("kind", ["frame", "csv", "parquet"])
+def test_damaged_depth_is_missing_counted_and_told(kind, tmp_path):
+    data = two_levels(20, **DAMAGE)
+    source = data if kind == "frame" else tmp_path / f"deep.{kind}"
+    if kind == "csv":
+        data.to_csv(source, index=False)
+    elif kind == "parquet":
+        data.to_parquet(source)
+    (series,) = read_ticks(source)
+    _, report = judge_series(series, **LIMITS, source="deep")
+    assert (report.depth_damaged, report.refused, report.depth_unsorted) == (4, 1, 0)
+    first = int(series.rows[0])
+    assert report.damaged_rows == (
+        BadRow(first + 3, "ask_volume_2", "nan"),
+        BadRow(first + 5, "ask_volume_2", "-1.0"),
+        BadRow(first + 7, "bid_price_2", "inf"),
+        BadRow(first + 8, "bid_volume_1", "3.5e+38"),
+    )
+    missing = np.isnan(series.depth)
+    for row, cells in ((3, np.s_[1, 2:]), (5, np.s_[1, 2:]), (7, np.s_[1, :2]), (8, np.s_[:, :2])):
+        assert missing[row][cells].all()
+        missing[row][cells] = False
+    missing[9] = False
+    assert not missing.any()
+    assert "4 rows with damaged ones (missing)" in str(report)
+    sentence = (
+        f"4 of 20 rows have a damaged level of depth (line {first + 3}: ask_volume_2 is nan "
+        f"(empty, or no number); line {first + 5}: ask_volume_2 is -1.0; "
+    )
+    assert sentence in report.warnings()[0]
+    assert sentence in str(report)
+    told = report.as_dict()
+    assert (told["depth_damaged"], told["damaged_rows"][2]["field"]) == (4, "bid_price_2")
+
+
+def test_damaged_depth_is_counted_alike_in_pieces():
+    (series,) = read_ticks(two_levels(20, **DAMAGE))
+    (pieces,) = read_ticks(two_levels(20, **DAMAGE))
+    _, whole = judge_series(series, **LIMITS)
+    total = QualityAccumulator(**LIMITS)
+    for start in range(0, 20, 3):
+        rows = slice(start, start + 3)
+        total.update(
+            replace(
+                pieces, ticks=pieces.ticks[rows], rows=pieces.rows[rows], depth=pieces.depth[rows]
+            )
+        )
+    assert total.report() == whole
+    assert pieces.depth.tobytes() == series.depth.tobytes()
+
+
+def test_ten_rows_of_damaged_depth_are_listed():
+    (series,) = read_ticks(two_levels(30, bid_volume_2=dict.fromkeys(range(5, 25), -2.0)))
+    _, report = judge_series(series, **LIMITS)
+    assert report.depth_damaged == 20
+    assert [row.row for row in report.damaged_rows] == [series.rows[row] for row in range(5, 15)]
+    assert "bid_volume_2 is -2.0; ...)" in report.damage()
+
+
+def test_more_damaged_depth_than_allowed_is_refused(caplog):
+    (series,) = read_ticks(two_levels(1_000, ask_volume_2={3: np.nan, 5: -1.0}))
+    _, report = judge_series(series, **LIMITS, source="deep.csv")
+    with pytest.raises(
+        DataError, match=r"deep.csv: 2 of 1000 rows .* is nan.* raise MAX_BAD_RATIO"
+    ):
+        enforce(report, DataConfig())
+    with pytest.raises(DataError, match="set ON_BAD_ROW to 'drop'"):
+        enforce(report, DataConfig(ON_BAD_ROW="raise", MAX_BAD_RATIO=1.0))
+    enforce(report, DataConfig(MAX_BAD_RATIO=0.002))
+    assert "deep.csv: 2 of 1000 rows have a damaged level of depth" in caplog.text
+
+
+def test_of_several_files_the_one_of_a_row_is_named(tmp_path):
+    first = two_levels(1_000, close={3: np.nan}, ask_volume_2={7: np.nan})
+    second = two_levels(1_000, close={5: -1.0}, ask_volume_2={8: -1.0})
+    second["timestamp"] = second["timestamp"] + 1_000
+    late = second["timestamp"].to_numpy().copy()
+    late[[0, 20]] = int(first["timestamp"].iloc[500])
+    first.to_csv(tmp_path / "a.csv", index=False)
+    second.assign(timestamp=late).to_parquet(tmp_path / "b.parquet")
+    (series,) = read_ticks(tmp_path)
+    verdicts, report = judge_series(series, **LIMITS, source=str(tmp_path))
+    assert report.bad_rows == (
+        BadRow(5, "close", "nan", "a.csv"),
+        BadRow(6, "close", "-1.0", "b.parquet"),
+    )
+    with pytest.raises(
+        DataError, match=r"\(line 5 of a\.csv: close is nan .*; row 6 of b\.parquet: close is -1"
+    ):
+        enforce(report, DataConfig(ON_BAD_ROW="raise"))
+    disorder, damage = report.warnings()
+    assert "row 1 of b.parquet (from 2023" in disorder
+    assert "after line 1001 of a.csv (" in disorder
+    assert "row 21 of b.parquet (from" in disorder
+    assert "after row 20 of b.parquet (" in disorder
+    assert "line 9 of a.csv: ask_volume_2 is nan" in damage
+    assert "row 9 of b.parquet: ask_volume_2 is -1.0" in damage
+    assert "row 6 of b.parquet: close is -1.0" in str(report)
+    plain = report.as_dict()
+    assert plain["bad_rows"][1] == {
+        "row": 6,
+        "field": "close",
+        "value": "-1.0",
+        "file": "b.parquet",
+    }
+    assert [row["behind_file"] for row in plain["late_rows"]] == ["a.csv", "b.parquet"]
+    # Piece by piece it is the same.
+    (series,) = read_ticks(tmp_path)
+    accumulator = QualityAccumulator(str(tmp_path), **LIMITS)
+    for start in range(0, len(series), 7):
+        found = accumulator.update(series.piece(start, start + 7))
+        np.testing.assert_array_equal(found, verdicts[start : start + 7])
+    assert accumulator.report() == report
+
+
+def test_a_session_that_returns_is_named_with_its_file(tmp_path):
+    data = two_levels(6)
+    for name, sessions in (("a.csv", "xxyyyy"), ("b.csv", "yyyxxx")):
+        data.assign(session=list(sessions)).to_csv(tmp_path / name, index=False)
+        data["timestamp"] = data["timestamp"] + 6
+    accumulator = QualityAccumulator(str(tmp_path), **LIMITS)
+    for piece in iter_ticks(tmp_path, chunk_rows=2):
+        accumulator.update(piece)
+    assert "first in line 5 of b.csv" in accumulator.report().turns()
+
+
+def test_refused_rows_and_damaged_depth_share_one_limit():
+    (series,) = read_ticks(two_levels(1_000, ask_volume_2={3: np.nan}, close={9: np.nan}))
+    _, report = judge_series(series, **LIMITS)
+    with pytest.raises(DataError, match="damaged level"):
+        enforce(report, DataConfig())
+    enforce(report, DataConfig(MAX_BAD_RATIO=0.002))
+
+
+def test_a_book_padded_with_zeros_is_not_damaged():
+    """As some venues write a side that has fewer levels, and a side that is empty."""
+    zeros = {f"{name}_2": {4: 0.0, 5: 0.0} for name in ("bid_price", "bid_volume")}
+    empty = {name: {6: 0.0} for name in ("ask_price", "ask_volume")}
+    empty |= {f"{name}_{level}": {6: 0.0} for name in empty for level in (1, 2)}
+    (series,) = read_ticks(two_levels(20, **zeros, **empty))
+    verdicts, report = judge_series(series, **LIMITS)
+    assert (report.depth_damaged, report.depth_unsorted, report.empty_side) == (0, 0, 1)
+    assert np.isnan(series.depth[[4, 5], 1, :2]).all()
+    assert np.isnan(series.depth[6, :, 2:]).all()
+    assert verdicts[6] == Verdict.EMPTY_SIDE
+    enforce(report, DataConfig(ON_BAD_ROW="raise"))

@@ -64,7 +64,7 @@ def test_text_has_one_line_for_each_fact():
         "gaps          1 over the limit, longest 1001 s",
         "duplicates    4 (repaired: ignored)",
         "crossed       1",
-        "refused row   line 5: bid_price is nan",
+        "refused row   line 5: bid_price is nan (empty, or no number)",
     ):
         assert line in lines
     assert sum("repaired" in line for line in lines) == 1
@@ -86,3 +86,18 @@ def test_report_without_rows_is_plain_zeros():
     assert plain["median_interval_s"] == plain["mean_interval_s"] == plain["bad_ratio"] == 0.0
     assert plain["start"] is None
     assert "span          - to -" in str(QualityReport()).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("close", "nan", "5: close is nan (empty, or no number)"),
+        ("close", "1e+39", "5: close is 1e+39 (beyond float32)"),
+        ("close", "inf", "5: close is inf"),
+        ("close", "-1.0", "5: close is -1.0"),
+        ("timestamp", "0", "5: timestamp is 0 (empty, or no time)"),
+        ("timestamp", "-7", "5: timestamp is -7"),
+    ],
+)
+def test_a_refused_row_says_what_a_reader_of_the_file_may_have_found(field, value, words):
+    assert str(BadRow(5, field, value)) == words

@@ -155,6 +155,62 @@ def test_a_session_that_comes_back_in_a_later_file_is_refused(tmp_path):
     assert len(read_ticks(tmp_path)[0]) == 4
 
 
+def several_files(folder):
+    """Three files of one symbol, and of a second one in all but the middle file."""
+    for name, symbols in (("a.csv", ("A", "B")), ("b.csv", ("A",)), ("c.parquet", ("A", "B"))):
+        data = frame(8, symbols=symbols).drop(columns="session")
+        data.to_parquet(folder / name) if name == "c.parquet" else data.to_csv(
+            folder / name, index=False
+        )
+    return folder
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 3, 100])
+def test_rows_know_which_of_several_files_they_stood_in(chunk_rows, tmp_path):
+    names = ["a.csv", "b.csv", "c.parquet"]
+    first, second = read_ticks(several_files(tmp_path), chunk_rows=chunk_rows)
+    assert [run.start for run in first.files] == [0, 4, 12]
+    assert [run.start for run in second.files] == [0, 4]
+    for series, numbers in ((first, [0] * 4 + [1] * 8 + [2] * 4), (second, [0] * 4 + [2] * 4)):
+        files = [names[number] for number in numbers]
+        assert series.file_numbers().tolist() == numbers
+        assert [series.file_of(row) for row in range(len(series))] == files
+        # Together they name a row of the source.
+        assert len(set(zip(numbers, series.rows.tolist(), strict=True))) == len(series)
+        for start in range(len(series)):
+            for stop in range(start + 1, len(series) + 1):
+                part = series.piece(start, stop)
+                assert part.file_numbers().tolist() == numbers[start:stop]
+                assert part.files[0].start == 0
+                assert [part.file_of(row) for row in range(len(part))] == files[start:stop]
+    pieces = iter_ticks(tmp_path, chunk_rows=chunk_rows, symbol="A")
+    assert [piece.file_of(row) for piece in pieces for row in range(len(piece))] == [
+        first.file_of(row) for row in range(len(first))
+    ]
+
+
+def test_chosen_rows_keep_what_belongs_to_them(tmp_path):
+    series, _ = read_ticks(several_files(tmp_path), columns=["close"])
+    mask = np.arange(len(series)) % 3 == 0
+    mask[4:12] = False
+    for part in (series.chosen(mask), series.chosen(np.flatnonzero(mask))):
+        for name in ("ticks", "rows", "depth", "brought"):
+            # Cells may be NaN.
+            assert getattr(part, name).tobytes() == getattr(series, name)[mask].tobytes()
+        assert part.file_numbers().tolist() == [0, 0, 2, 2]
+        assert [run.start for run in part.files] == [0, 2]
+    nothing = series.chosen(np.zeros(len(series), dtype=bool))
+    assert (len(nothing), nothing.files) == (0, ())
+
+
+def test_a_source_of_one_file_names_none(tmp_path):
+    frame(8).to_csv(tmp_path / "a.csv", index=False)
+    for source in (tmp_path, tmp_path / "a.csv", frame(8)):
+        for series in read_ticks(source):
+            assert (series.files, series.file_of(3)) == ((), "")
+            assert series.file_numbers().tolist() == [0] * len(series)
+
+
 def test_depth_follows_its_rows():
     data = frame(30, levels=3)
     for series in read_ticks(data):
@@ -260,6 +316,12 @@ def test_kinds_are_recognised_without_their_suffix(tmp_path):
         copy = tmp_path / f"{kind.replace('.', '_')}.dat"
         copy.write_bytes(sources[kind].read_bytes())
         assert_same(expected, read_ticks(copy), shift=0 if kind == "parquet" else 1)
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_a_price_col_that_is_no_name_is_refused(name):
+    with pytest.raises(DataError, match=r"price_col is .* it must be the name of the column"):
+        read_ticks(pd.DataFrame({"close": [1.0]}), price_col=name)
 
 
 def test_price_col_names_the_column_read_as_close(tmp_path):

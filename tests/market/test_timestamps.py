@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -32,6 +33,8 @@ LIVE = {
     "ns float": (float(NS), NS, "ns"),
     "numpy int": (np.int64(NS + 1), NS + 1, "ns"),
     "numpy float": (np.float64(S + 0.5), NS + 500_000_000, "s"),
+    "decimal": (Decimal(NS + 1), NS + 1, "ns"),
+    "decimal fraction": (Decimal(f"{S}.123456"), NS + 123_456_000, "s"),
     "numpy uint": (np.uint64(S), NS, "s"),
     "ISO naive": ("2024-07-23T15:39:44", NS, "naive"),
     "ISO with a space": (" 2024-07-23 15:39:44.5 ", NS + 500_000_000, "naive"),
@@ -83,7 +86,9 @@ REFUSED = {
     "overflow of pandas": (pd.Timestamp(np.datetime64(2**55, "s")), "out of range"),
     "overflow of ISO": ("9999-12-31T23:59:59", "out of range"),
     "day first": ("23/07/2024 15:39:44", "not ISO 8601"),
-    "digits as text": (str(S), "not ISO 8601"),
+    "digits as text": (str(S), "a number as text"),
+    "a decimal out of range": (Decimal(10) ** 400, "fits no unit"),
+    "a decimal that is none": (Decimal("NaN"), "no time"),
     "no such day": ("2024-02-30", "2024-02-30"),
     "no such hour": ("2024-07-23 25:00", "2024-07-23 25:00"),
     "ten decimals": ("2024-07-23T15:39:44.1234567891", "not ISO 8601"),

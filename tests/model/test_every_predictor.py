@@ -99,7 +99,7 @@ def test_bound_ones_run_in_threads_of_their_own(predictor, rows, reference):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(1_800)
     assert not any(thread.is_alive() for thread in threads)
     assert failures == []
 
@@ -182,7 +182,7 @@ def run(kind, program):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=1_800,
     )
     assert done.returncode == 0, done.stderr
 

@@ -141,7 +141,7 @@ def test_no_array_is_read_or_written_beyond_its_end(rows, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1_800,
         env={
             **os.environ,
             "NUMBA_BOUNDSCHECK": "1",

@@ -68,7 +68,7 @@ def test_a_model_in_use_at_exit_is_not_freed_under_its_thread(model_text):
         input=model_text,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1_800,
         check=False,
     )
     assert done.returncode == 0, done.stderr

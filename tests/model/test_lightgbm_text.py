@@ -327,6 +327,6 @@ def test_mutants_are_refused_or_predict_and_none_ends_the_process(model_text):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1_800,
     )
     assert (done.returncode, done.stdout.strip()) == (0, str(len(accepted))), done.stderr[-2000:]

@@ -10,7 +10,7 @@ import pytest
 
 from alphaseeker.errors import ModelError
 from alphaseeker.model import model_file
-from alphaseeker.model.model_file import read_model_bytes, write_model_bytes
+from alphaseeker.model.model_file import check_target, read_model_bytes, write_model_bytes
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 OLD_TIME = 1_795_342_501  # 2026-11-22T10:15:01Z
@@ -28,6 +28,22 @@ def path(tmp_path):
 
 def files(path):
     return sorted(item.name for item in path.parent.iterdir())
+
+
+def test_a_target_is_looked_at_and_left_as_it_is(path, tmp_path, monkeypatch):
+    for target in (path, str(path), tmp_path / "a" / "b" / "model.joblib"):
+        check_target(target)
+    assert files(path) == [path.name]
+    assert path.read_bytes() == OLD
+    with pytest.raises(ModelError, match=r"model is None; it must be the path of a model file"):
+        check_target(None, name="model")
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(ModelError, match="link is a symbolic link and is not replaced"):
+        check_target(tmp_path / "link")
+    # A folder that the user has no right to write to; root has every right.
+    monkeypatch.setattr(os, "access", lambda folder, _: folder != tmp_path)
+    with pytest.raises(ModelError, match=r"a/model\.joblib: .* cannot be written to; give another"):
+        check_target(tmp_path / "a" / "model.joblib")
 
 
 def test_a_save_replaces_the_file_and_keeps_the_old_one(path):
@@ -143,7 +159,7 @@ KILLED = """
 @pytest.mark.parametrize("call", ["write", "fsync", "link", "replace"])
 def test_a_kill_at_any_point_leaves_a_whole_file(path, call, moment):
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(path), call, moment]
-    assert subprocess.run(command, check=False, timeout=60).returncode == 9
+    assert subprocess.run(command, check=False, timeout=1_800).returncode == 9
     renamed = (call, moment) == ("replace", "after")
     assert path.read_bytes() == (NEW if renamed else OLD)
     write_model_bytes(path, NEW)
@@ -212,6 +228,12 @@ def test_paths_that_lead_nowhere_are_refused(tmp_path):
     for path in ("model\0.joblib", tmp_path / ("x" * 300)):
         with pytest.raises(ModelError, match="could not be saved"):
             write_model_bytes(path, NEW)
+
+
+@pytest.mark.parametrize("path", [None, 5, "", b"model.joblib"])
+def test_what_is_no_path_is_refused_before_anything_is_written(path):
+    with pytest.raises(ModelError, match="must be the path of a model file"):
+        write_model_bytes(path, NEW)
 
 
 def test_a_file_that_cannot_be_opened_is_refused(path, monkeypatch):

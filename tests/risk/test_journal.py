@@ -471,6 +471,7 @@ manager = RiskManager(journal=sys.argv[1])
 quote = {"bid_price": 99.99, "ask_price": 100.01, "timestamp": 1_700_006_400}
 manager.manage(quote, {"signal": 1}, 10_000)
 warnings.simplefilter("ignore")
+said, says = os.pipe()
 child = os.fork()
 if child == 0:
     try:
@@ -478,11 +479,13 @@ if child == 0:
     except StateError as error:
         print(error, flush=True)
     manager.close()
-    time.sleep(60)  # a child that outlives its parent does not keep the lock
+    os.write(says, b".")
+    time.sleep(1_800)  # a child that outlives its parent does not keep the lock
     os._exit(0)
-time.sleep(0.5)
+os.close(says)
+os.read(said, 1)
 print("ready", child, flush=True)
-time.sleep(60)
+time.sleep(1_800)
 """
 
 
@@ -494,19 +497,24 @@ def test_one_process_alone_and_a_killed_one_makes_room(tmp_path: Path) -> None:
         text=True,
     ) as other:
         assert other.stdout is not None
-        said = other.stdout.readline()
-        assert f"belongs to process {other.pid}" in said
-        ready, child = other.stdout.readline().split()
-        assert ready == "ready"
-        with pytest.raises(StateError, match=f"in use by process {other.pid}; end it"):
-            RiskManager(journal=tmp_path)
-        other.kill()
-        other.wait()
-        with RiskManager(journal=tmp_path) as manager:
-            assert manager.position_side("") == "LONG"
-            with pytest.raises(StateError, match="this process"):
+        child = None
+        try:
+            said = other.stdout.readline()
+            assert f"belongs to process {other.pid}" in said
+            ready, child = other.stdout.readline().split()
+            assert ready == "ready"
+            with pytest.raises(StateError, match=f"in use by process {other.pid}; end it"):
                 RiskManager(journal=tmp_path)
-        os.kill(int(child), 9)
+            other.kill()
+            other.wait()
+            with RiskManager(journal=tmp_path) as manager:
+                assert manager.position_side("") == "LONG"
+                with pytest.raises(StateError, match="this process"):
+                    RiskManager(journal=tmp_path)
+        finally:
+            other.kill()
+            if child is not None:
+                os.kill(int(child), 9)
 
 
 def test_events_are_logged_and_kept_without_a_journal(caplog: pytest.LogCaptureFixture) -> None:
@@ -581,7 +589,7 @@ def test_a_journal_is_the_same_without_the_compiler(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", UNCOMPILED, str(tmp_path)],
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
         check=True,
-        timeout=120,
+        timeout=1_800,
     )
     with RiskManager(journal=tmp_path) as manager:
         assert manager.state == "ACTIVE"

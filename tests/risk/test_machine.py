@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from oracles.risk_twin import SYMBOLS, Event, Twin, random_config, random_events
+from risk_twin import SYMBOLS, Event, Twin, random_config, random_events
 
 symbols = st.sampled_from(SYMBOLS)
 intents = st.sampled_from(["SELL", "BUY", "HOLD", "CLOSE_LONG", "CLOSE_SHORT"])

@@ -5,6 +5,7 @@ import pytest
 
 from alphaseeker.config import Config
 from alphaseeker.errors import ModelError
+from alphaseeker.training.adaptation import adapt
 from alphaseeker.training.answers import answer, join_answers
 from alphaseeker.training.dataset import join_blocks
 from alphaseeker.training.evaluation import evaluate_on, judge_answers, report_of
@@ -28,6 +29,41 @@ def model(block):
 def evaluate(blocks, model):
     start = model.training["ranges"]["test"][0]
     return evaluate_on(blocks, model, raw_scores(model.model_text), from_ns=start)
+
+
+def test_the_ic_of_the_models_own_probabilities_stands_beside_the_adapted_one(block, model):
+    adapted = evaluate([block], model)
+    fixed = dataclasses.replace(model, calibration={**model.calibration, "adaptive": None})
+    own = evaluate([block], fixed)
+    for name in ("ic", "ic_pooled"):
+        assert own[f"{name}_unadapted"] == pytest.approx(own[name], abs=1e-12)
+        assert adapted[f"{name}_unadapted"] == own[f"{name}_unadapted"]
+        assert adapted[name] != own[name]
+
+
+def test_baselines_follow_the_labels_as_the_model_does(block, model):
+    """What a calibration that goes on is worth to the model, it is worth to them."""
+    start = model.training["ranges"]["test"][0]
+    rows = join_blocks([block], target_from_dict(model.target))
+    chosen = np.flatnonzero(rows.usable & (rows.timestamp >= start))
+    asked = np.flatnonzero(rows.asked & (rows.timestamp >= start))
+    predict = raw_scores(model.model_text)
+    own, _ = answer([block], rows, model, predict, chosen, asked=asked)
+    fixed = dataclasses.replace(model, calibration={**model.calibration, "adaptive": None})
+    still, _ = answer([block], rows, fixed, predict, asked)
+    for name in ("last_label", "logistic"):
+        followed = adapt(
+            [block],
+            asked,
+            still.rivals[name],
+            calibration=model.calibration,
+            prior=model.class_prior,
+            target=model.target,
+            reference=model.training["reference"],
+        )
+        np.testing.assert_array_equal(own.rivals[name], followed[np.isin(asked, chosen)])
+        assert not np.array_equal(own.rivals[name], still.rivals[name][np.isin(asked, chosen)])
+    assert (own.rivals["class_prior"] == model.class_prior).all()
 
 
 def test_columns_are_found_by_name(block, model):

@@ -175,10 +175,10 @@ def test_long_horizons_of_many_events_cost_little():
     label, end_row = np.empty(rows, np.int8), np.empty(rows, np.int64)
     arrays = (times, price, segment)
     labels.triple_barrier(*(a[:9] for a in arrays), SECOND, 0.1, 0.1, label[:9], end_row[:9])
-    begin = time.process_time()
+    begin = time.thread_time()
     labels.triple_barrier(*arrays, 300 * SECOND, 4e-3, 4e-3, label, end_row)
     # A scan takes 60,000 ticks for each row: half a minute. Skipping takes some hundredths.
-    assert time.process_time() - begin < 3.0
+    assert time.thread_time() - begin < 10.0
     assert (end_row >= 0).sum() == rows - 60_000
 
 

@@ -409,6 +409,39 @@ def test_a_threshold_without_three_classes_is_refused(block):
         train([block], THRESHOLD=0.5)
 
 
+def test_a_class_that_only_a_later_fold_has_is_refused_with_the_fold(block):
+    mid = block.mid.copy()
+    early = len(mid) * 3 // 4
+    mid[:early] = np.maximum.accumulate(mid[:early])
+    with pytest.raises(DataError, match=r"^fold 1 of 4: the training part has no SELL label"):
+        train([dataclasses.replace(block, mid=mid, close=mid)], FOLDS=4)
+
+
+def test_a_class_whose_rows_have_faded_is_refused(block):
+    """Weights of old rows halve every second: next to nothing is left of a class."""
+    calm = np.arange(len(block)) > 0.3 * len(block)
+    keys = {"KIND": "triple_barrier", "TAKE_PROFIT_PCT": 1e-3, "STOP_LOSS_PCT": 1e-3}
+    mid = block.mid * np.where(calm, 1.0, np.exp(5e-3 * np.sin(np.arange(len(block)) / 20)))
+    made = dataclasses.replace(block, mid=mid, close=mid)
+    for balance in ("balanced", None):
+        with pytest.raises(DataError, match="at least a millionth is needed; take a longer"):
+            train([made], **keys, recency_half_life_s=1.0, class_weight=balance)
+
+
+def test_a_horizon_that_no_session_lasts_is_named(block):
+    short = dataclasses.replace(block, segment=np.arange(len(block)) // 5)
+    lasts = 4 * (block.timestamp[1] - block.timestamp[0]) / 1e9
+    with pytest.raises(DataError, match=rf"HORIZON_S is 600, and the longest .* {lasts:g} s"):
+        train([short], HORIZON_S=600)
+
+
+@pytest.mark.parametrize("kind", ["fixed_horizon", "triple_barrier"])
+def test_a_horizon_shorter_than_the_grid_is_named(block, kind):
+    step = (block.timestamp[1] - block.timestamp[0]) / 1e9
+    with pytest.raises(DataError, match=rf"rows of this grid lie {step:g} s apart"):
+        train([block], HORIZON_S=step / 2, KIND=kind)
+
+
 def test_a_validation_part_of_a_few_label_spans_is_told(simulate):
     short = simulate(2000, signal=0.3, seed=1, step_s=0.5)
     model = train([short], windows=[60], EMBARGO_S=10)

@@ -181,8 +181,16 @@ def test_wrong_use_is_refused(trained, later, tmp_path):
     config = load_config(None, SETTINGS)
     with pytest.raises(ConfigError, match="'lukewarm'; it must be one of refit, warm"):
         train_source(later, config, resume=trained[0], resume_mode="lukewarm")
+    for mode in ("refit", "lukewarm", None):
+        with pytest.raises(ConfigError, match=r"^resume_mode needs resume: name the model"):
+            train_source(tmp_path / "none.csv", config, resume_mode=mode)
     with pytest.raises(ModelError):
         train_source(later, config, resume=tmp_path / "none.joblib")
+    for path in ("", 5):
+        with pytest.raises(
+            ModelError, match=f"^resume is {path!r}; it must be the path of a model"
+        ):
+            train_source(tmp_path / "none.csv", config, resume=path)
     searching = config.override({"SEARCH_MINUTES": 1.0})
     with pytest.raises(ConfigError, match=r"Set SEARCH_MINUTES = 0, or use resume_mode refit"):
         train_source(tmp_path / "none.csv", searching, resume=trained[0], resume_mode="warm")

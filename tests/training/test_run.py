@@ -98,6 +98,18 @@ def test_live_gives_the_numbers_of_the_offline_evaluation(name, rows, captures, 
     assert len(later) - held - counts["repeated"] - len(chosen) <= unresolved
 
 
+def test_a_bad_row_of_a_directory_is_named_with_its_file(market, tmp_path, monkeypatch):
+    monkeypatch.setattr("alphaseeker.training.judged.JUDGED_AT_ONCE", 70)
+    rows = market.head(200).copy()
+    rows.loc[150, "close"] = np.nan
+    rows[:100].to_csv(tmp_path / "monday.csv", index=False)
+    rows[100:].to_csv(tmp_path / "tuesday.csv", index=False)
+    with pytest.raises(DataError, match=r"\(line 52 of tuesday\.csv: close is nan \(empty"):
+        judge_source(tmp_path, load_config())
+    quality = judge_source(tmp_path, load_config(None, {"MAX_BAD_RATIO": 0.1})).quality
+    assert [row.file for row in quality.bad_rows] == ["tuesday.csv"]
+
+
 def test_nothing_of_the_later_parts_reaches_the_model(captures, tmp_path):
     path = capture("spot_NEXOUSDT_1s", captures, 20_000, tmp_path)
     config = load_config(None, {**QUICK, "REFIT": False, "FOLDS": 2})
@@ -140,7 +152,10 @@ def test_a_model_of_all_rows_is_evaluated_on_later_ones(trained, market):
         evaluate_source(artifact, market, load_config())
     # A new session of the same market, after the last row.
     later = market.assign(timestamp=market["timestamp"] + pd.Timedelta(days=1))
+    total = evaluate_source(artifact, later.assign(volume=later["volume"].cumsum()), load_config())
+    assert "looks like a running total" in total["warnings"][0]
     both = evaluate_source(artifact, pd.concat([market, later]), load_config())
+    assert "running total" not in str(both["warnings"])
     alone = evaluate_source(artifact, later, load_config())
     assert both["held_back"]["rows_before"] == len(market)
     assert alone["held_back"]["rows_before"] == 0

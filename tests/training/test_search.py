@@ -165,7 +165,7 @@ def test_nothing_is_written_to_the_terminal():
         "search_parameters(evaluate, ModelConfig(SEARCH_TRIALS=14), minutes=5.0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=1_800, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -9,6 +9,7 @@ from alphaseeker.training.weights import (
     average_uniqueness,
     class_factors,
     recency_weights,
+    require_class_weights,
     sample_weights,
 )
 from oracles import weights as oracle
@@ -197,3 +198,17 @@ THREE = np.arange(3)
 def test_what_cannot_be_weighed_is_refused(call, message):
     with pytest.raises(DataError, match=message):
         call()
+
+
+# ---- weights that leave nothing of a class ----------------------------------------------------
+
+
+def test_a_class_without_weight_is_refused_and_one_without_rows_is_not():
+    label = np.array([0, 0, 1, 2, 2], np.int8)
+    require_class_weights(np.array([1.0, 1.0, 5e-6, 1.0, 1.0]), label)
+    require_class_weights(np.ones(2), np.array([0, 2], np.int8))
+    for weight in (0.0, 1e-300, 2e-6):
+        with pytest.raises(DataError, match=r"class 1 have .* take a longer half-life"):
+            require_class_weights(np.array([1.0, 1.0, weight, 1.0, 1.0]), label)
+    with pytest.raises(DataError, match="weight of row 0 is -1"):
+        require_class_weights(-np.ones(5), label)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray
 
-from alphaseeker._address import pointer
+from alphaseeker._address import lent, pointer
 from alphaseeker._jit import kernel, part
 from alphaseeker.backtest.equity_log import (
     SAMPLES_A_TICK,
@@ -198,6 +198,8 @@ def run_rows(
         Logs, dtypes ``FILL`` and ``SAMPLE``; ``control`` counts what stands in them. They must
         have room for a fill a symbol and one more, and for ``SAMPLES_A_TICK``.
     """
+    control, account, positions = lent(control), lent(account), lent(positions)
+    feeds, orders, fills, samples = lent(feeds), lent(orders), lent(fills), lent(samples)
     c = control[0]
     while c.cursor < end:
         symbol = symbols[c.cursor]

@@ -16,7 +16,7 @@ from alphaseeker.config import Config
 from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.inference.batch_answers import check_refused
 from alphaseeker.inference.session import Session
-from alphaseeker.market.quality import judge_series
+from alphaseeker.market.quality import check_depth, judge_series
 from alphaseeker.market.schema import TickSeries
 from alphaseeker.risk.manager import RiskManager
 
@@ -79,9 +79,13 @@ def trade_series(
         raise DataError("the data has no rows; give at least one row of market data")
     gap, jump = config.inference.MAX_GAP_S, config.inference.MAX_JUMP
     on_progress("judge", 0, 1)
-    verdicts = [judge_series(one, max_gap_s=gap, max_jump=jump)[0] for one in series]
+    judged = [judge_series(one, max_gap_s=gap, max_jump=jump) for one in series]
+    verdicts = [found for found, _ in judged]
+    for _, report in judged:
+        check_depth(report, config.data)
+    damaged = [report.damage() for _, report in judged if report.depth_damaged]
     check_refused(list(zip(series, verdicts, strict=True)), config.data)
-    if not any((judged >= 0).any() for judged in verdicts):
+    if not any((found >= 0).any() for found in verdicts):
         raise DataError("every row of the data is malformed; give at least one that is not")
     market: Market = lay_out(series, signals, verdicts, max_gap_s=gap)
     on_progress("judge", 1, 1)
@@ -119,7 +123,7 @@ def trade_series(
             "risk": asdict(manager.config),
             "own_rule": bool(done.control["asks"][0]),
         },
-        warnings=warnings,
+        warnings=(*warnings, *damaged),  # the damaged levels were logged when they were judged
     )
 
 

@@ -224,15 +224,7 @@ def _within(
         rows = np.flatnonzero((start <= stamps) & (stamps < end))
         if len(rows) == 0:
             continue
-        found.append(
-            TickSeries(
-                symbol=one.symbol,
-                ticks=one.ticks[rows],
-                rows=one.rows[rows],
-                depth=None if one.depth is None else one.depth[rows],
-                funding=None if one.funding is None else one.funding[rows],
-            )
-        )
+        found.append(one.chosen(rows))
         given.append(
             GivenSignals(
                 sides=signal.sides[rows],

@@ -24,6 +24,7 @@ __all__ = [
     "list_of",
     "number",
     "one_of",
+    "only",
     "path_or_none",
     "tables",
 ]
@@ -57,6 +58,16 @@ def one_of(*words: Any) -> Check:
 
     def check(value: Any) -> str | None:
         return None if any(type(value) is type(w) and value == w for w in words) else allowed
+
+    return check
+
+
+def only(word: str, reason: str) -> Check:
+    """Allow one word, and say why there is no other."""
+    allowed = f"{word!r}: {reason}"
+
+    def check(value: Any) -> str | None:
+        return None if type(value) is str and value == word else allowed
 
     return check
 

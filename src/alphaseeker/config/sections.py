@@ -17,6 +17,7 @@ from alphaseeker.config.checks import (
     list_of,
     number,
     one_of,
+    only,
     path_or_none,
     tables,
 )
@@ -33,6 +34,17 @@ __all__ = [
     "SplitConfig",
     "TargetConfig",
 ]
+
+
+_PRECISION = (
+    "features leave the step as float32, and with every BACKEND a model's thresholds are made from "
+    "these values, which LightGBM sorts into bins in any case. Set it to 'float32' or leave it "
+    "out; prices, window sums and scores are float64 as they are"
+)
+_ON_BAD_TICK = (
+    "a bot must learn of a malformed live tick. Catch the DataError of predict or update and go "
+    "on: the stream is as it was before the tick. Rows of files are dropped by ON_BAD_ROW"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +131,7 @@ class InferenceConfig(Section):
     ENABLE_CACHING: bool = key(True, BOOL)
     DISK_CACHE_MB: float = key(2048.0, NOT_NEGATIVE)
     BATCH_SIZE: int = key(32, number(1, 10**7, integer=True))
+    PRECISION: str = key("float32", only("float32", _PRECISION))
     BACKEND: str = key("auto", one_of("auto", "forest", "treelite", "lightgbm"))
     MIN_CONFIDENCE: float | str = key("auto", number(0.0, 1.0, words=("auto",)))
     ADAPTIVE_CALIBRATION: bool = key(True, BOOL)
@@ -164,6 +177,7 @@ class DataConfig(Section):
     """Reading files and frames."""
 
     ON_BAD_ROW: str = key("drop", one_of("drop", "raise"))
+    ON_BAD_TICK: str = key("raise", only("raise", _ON_BAD_TICK))
     MAX_BAD_RATIO: float = key(0.001, FRACTION)
     BUCKET_S: float | str = key("auto", number(1, 900, words=("auto",)))
     CHUNK_ROWS: int = key(250_000, number(1, 10**8, integer=True))

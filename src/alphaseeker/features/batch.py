@@ -212,7 +212,7 @@ def _pieces(
     ticks = series.ticks.view(np.recarray) if isinstance(records, np.recarray) else series.ticks
     for start in range(0, len(series), PIECE_ROWS):
         stop = min(start + PIECE_ROWS, len(series))
-        given = _rows_of(series, start, stop)
+        given = series.piece(start, stop)
         piece = Piece(
             start=start,
             stop=stop,
@@ -228,15 +228,6 @@ def _pieces(
         if custom is not None:
             custom.run(ticks[start:stop], *state, piece.values)
         yield piece
-
-
-def _rows_of(series: TickSeries, start: int, stop: int) -> TickSeries:
-    return replace(
-        series,
-        ticks=series.ticks[start:stop],
-        rows=series.rows[start:stop],
-        depth=None if series.depth is None else series.depth[start:stop],
-    )
 
 
 def step_through(
@@ -379,7 +370,7 @@ def _judged(series: TickSeries, settings: FeatureSettings) -> QualityReport:
     """Return the gate's report on a series, which is left as it is."""
     total = QualityAccumulator(max_gap_s=settings.max_gap_s, max_jump=settings.max_jump)
     for start in range(0, len(series), JUDGED_AT_ONCE):
-        piece = _rows_of(series, start, start + JUDGED_AT_ONCE)
+        piece = series.piece(start, start + JUDGED_AT_ONCE)
         # Judging mends depth where it stands, and counts that: it gets a copy.
         total.update(replace(piece, depth=None if piece.depth is None else piece.depth.copy()))
     return total.report()

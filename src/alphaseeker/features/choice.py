@@ -107,13 +107,20 @@ def _checked(key: str, items: Sequence[Item], known: Collection[Item]) -> tuple[
         raise ConfigError(f"{key} is {items!r}; it must be a list, such as {[*known][:2]!r}")
     for item in items:
         if item not in known:
-            names = {str(one): one for one in known}
-            nearest = difflib.get_close_matches(str(item), names, n=1, cutoff=0.0)
             raise ConfigError(
                 f"{key} holds {item!r}, which is not in the catalogue of features; the nearest "
-                f"is {names[nearest[0]]!r}, `alphaseeker features` lists all"
+                f"is {_nearest(item, known)!r}, `alphaseeker features` lists all"
             )
     if len(set(items)) < len(items):
         twice = next(item for item in items if list(items).count(item) > 1)
         raise ConfigError(f"{key} holds {twice!r} twice; each may stand once")
     return tuple(items)
+
+
+def _nearest(item: Hashable, known: Collection[Item]) -> Item:
+    """Return the number that is nearest to one, and the name that is written most like one."""
+    numbers = [one for one in known if isinstance(one, (int, float))]
+    if numbers and isinstance(item, (int, float)):
+        return min(numbers, key=lambda one: abs(one - item))
+    names = {str(one): one for one in known}
+    return names[difflib.get_close_matches(str(item), names, n=1, cutoff=0.0)[0]]

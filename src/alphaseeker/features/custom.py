@@ -27,6 +27,7 @@ from alphaseeker.features.custom_step import (
     StepKernels,
     column_dtype,
     compile_step,
+    no_number,
     take_tick,
 )
 from alphaseeker.features.declaration import Feature
@@ -175,10 +176,11 @@ class CustomFeature:
                 f"custom feature {self.name!r} cannot be used: its step, compiled by Numba and "
                 f"called on a first tick, raised {type(error).__name__}: {_first_line(error)}"
             ) from error
-        if not isinstance(given, (bool, int, float, np.integer, np.floating)):
+        wrong = no_number(given, self.kernels.attempt)
+        if wrong:
             raise ConfigError(
-                f"custom feature {self.name!r} cannot be used: its step returned {given!r}; it "
-                "must return a number on every way through it"
+                f"custom feature {self.name!r} cannot be used: its step {wrong}; it must return a "
+                "number on every way through it"
             )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +21,7 @@ __all__ = [
     "StepKernels",
     "column_dtype",
     "compile_step",
+    "no_number",
     "take_tick",
 ]
 
@@ -149,7 +151,8 @@ def compile_step(step: Callable[..., float]) -> StepKernels:
         if clock.tick.first == 1:
             memory[:] = 0
         try:
-            value = float(compiled(column.state, clock.tick, column.window_s))
+            # A sum, for Numba makes no float of a truth value; as_output knows no -0.0.
+            value = 0.0 + compiled(column.state, clock.tick, column.window_s)
         except Exception:  # noqa: BLE001  (a column without a value, not a bot without a signal)
             value = math.nan
         result = NAN
@@ -209,3 +212,12 @@ def compile_step(step: Callable[..., float]) -> StepKernels:
         return compiled(columns[0].state, clocks[0].tick, columns[0].window_s)
 
     return StepKernels(advance, update, run, attempt)
+
+
+def no_number(given: object, called: Any) -> str:
+    """Say what a step that was attempted returns, where that is no number; else nothing."""
+    if not isinstance(given, (bool, int, float, np.integer, np.floating)):
+        return f"returned {given!r}"
+    signatures = getattr(called, "nopython_signatures", ())  # none without the compiler
+    optional = any(isinstance(one.return_type, numba.types.Optional) for one in signatures)
+    return "may return None" if optional else ""

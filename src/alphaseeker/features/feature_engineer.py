@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.config import Config, load_config
-from alphaseeker.errors import ConfigError, StateError
+from alphaseeker.errors import ConfigError, DataError, StateError
 from alphaseeker.features.batch import column_indices, mended_series, step_through
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.choice import Grades, choose_features
@@ -35,7 +36,10 @@ from alphaseeker.market.schema import TickSeries
 
 __all__ = ["MicrostructureFeatureEngineer"]
 
+logger = logging.getLogger(__name__)
+
 REPEATED = int(Verdict.REPEATED)
+TOLD_SHARE = 0.01  # of the rows: more of them without features are told in the log
 
 Own = TypeVar("Own", CustomFeature, FrameFeature)
 
@@ -156,7 +160,7 @@ class MicrostructureFeatureEngineer:
         ConfigError
             A parameter is out of its range or names what is not in the catalogue.
         DataError
-            ``X`` cannot be read.
+            ``X`` cannot be read, or the quality gate accepts none of its rows.
         """
         self._check()
         self.settings_ = self._fitted(read_rows(X, price_col=self.price_col).series)
@@ -310,6 +314,12 @@ class MicrostructureFeatureEngineer:
         given = None if isinstance(self.tick_size, str) else float(self.tick_size)
         config = self._config()
         accepted = [self._accepted(one, config) for one in series]
+        if not any(len(one) for one in accepted):
+            rows = sum(len(one) for one in series)
+            raise DataError(
+                f"the quality gate accepts none of {rows} rows, so that nothing can be fitted to "
+                "them; `alphaseeker doctor` says what is wrong with each"
+            )
         settings = fit_settings(accepted, config, tick_size=given)
         return replace(settings, custom=self._own(CustomFeature))
 
@@ -319,14 +329,7 @@ class MicrostructureFeatureEngineer:
         limits = config.inference
         verdicts, _ = judge_series(series, max_gap_s=limits.MAX_GAP_S, max_jump=limits.MAX_JUMP)
         kept = (verdicts >= 0) & (verdicts < REPEATED)
-        if kept.all():
-            return series
-        return replace(
-            series,
-            ticks=series.ticks[kept],
-            rows=series.rows[kept],
-            depth=None if series.depth is None else series.depth[kept],
-        )
+        return series if kept.all() else series.chosen(kept)
 
     def _settings(self) -> FeatureSettings:
         if not self.__sklearn_is_fitted__():
@@ -356,13 +359,29 @@ class MicrostructureFeatureEngineer:
             column_indices(names, self._own_columns()),
             custom_runner(names, settings),
         )
+        kept = (verdicts >= 0) & (verdicts < REPEATED)
+        if np.count_nonzero(~kept) > TOLD_SHARE * len(series):
+            _tell(series.symbol, verdicts[~kept], len(series))
         frames = [one for one in self._own(FrameFeature) if one.columns[0].name in names]
         if frames:
-            kept = (verdicts >= 0) & (verdicts < REPEATED)
             frame = frame_of(series, kept, segments, mids)
             for feature in frames:
                 values[kept, names.index(feature.columns[0].name)] = feature.values(frame.copy())
         return values
+
+
+def _tell(symbol: str, verdicts: npt.NDArray[np.int8], rows: int) -> None:
+    """Log how many rows have no features, and why."""
+    codes, counts = np.unique(verdicts, return_counts=True)
+    why = ", ".join(f"{Verdict(code).name} {n}" for code, n in zip(codes, counts, strict=True))
+    logger.warning(
+        "%d of %d rows%s are NaN, which the quality gate did not accept: %s; `alphaseeker doctor` "
+        "says more",
+        len(verdicts),
+        rows,
+        f" of {symbol!r}" if symbol else "",
+        why,
+    )
 
 
 # Name to inspect.Parameter, self left out.

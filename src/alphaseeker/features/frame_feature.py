@@ -85,7 +85,10 @@ class FrameFeature:
         ConfigError
             The function returned something else than n numbers.
         """
+        rows = frame.index.copy()
         given = self.function(frame)
+        if hasattr(given, "reindex") and _are_in_another_order(given.index, rows):
+            given = given.reindex(rows)
         try:
             values = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -93,9 +96,9 @@ class FrameFeature:
                 f"frame feature {self.name!r} returned a {type(given).__name__} that is no array "
                 f"of numbers: {error}"
             ) from error
-        if values.shape != (len(frame),):
+        if values.shape != (len(rows),):
             raise ConfigError(
-                f"frame feature {self.name!r} returned shape {values.shape} for {len(frame)} rows; "
+                f"frame feature {self.name!r} returned shape {values.shape} for {len(rows)} rows; "
                 "it must return one number a row"
             )
         values = np.where(np.abs(values) <= SMALLEST, 0.0, values)
@@ -106,13 +109,28 @@ def _made(name: str, function: Callable[[Any], Any], unit: str) -> FrameFeature:
     return frame_feature(name, unit)(function)
 
 
+def _are_in_another_order(index: Any, rows: Any) -> bool:
+    """Say whether an index has the very labels of the rows, as after sorting.
+
+    Other labels tell of no order; they may be of any kinds, which need not compare.
+    """
+    return bool(
+        index.nlevels == 1
+        and len(index) == len(rows)
+        and not index.equals(rows)
+        and index.is_unique
+        and rows.isin(index).all()
+    )
+
+
 def frame_feature(name: str | None = None, unit: str = "") -> Callable[[Any], FrameFeature]:
     """Return a decorator that makes a function of a frame a column, for research only.
 
     The function gets a pandas frame of one symbol's accepted ticks in time order: ``timestamp``
     (UTC), ``bid_price``, ``ask_price``, ``bid_volume``, ``ask_volume``, ``close``, ``volume``,
     ``buy_volume``, ``sell_volume`` (NaN where unknown), ``mid``, and ``segment``, which rises where
-    a session or a gap begins anew. It returns an array or a Series with a number a row.
+    a session or a gap begins anew. It returns an array or a Series with a number a row, in the
+    order of the rows; a Series that holds the frame's own index in another order is put in order.
 
     Nothing keeps it from looking ahead, and it has no streaming form: a
     ``MicrostructureFeatureEngineer`` takes it for ``transform``, an engine does not.

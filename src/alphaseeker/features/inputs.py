@@ -14,7 +14,13 @@ from alphaseeker.errors import DataError
 from alphaseeker.features.block import FeatureSettings
 from alphaseeker.features.catalogue import FEATURES, feature_named
 from alphaseeker.features.layout import NO_LEVELS
-from alphaseeker.market.depth import MAX_LEVELS, read_depth, repair_depth
+from alphaseeker.market.depth import (
+    MAX_LEVELS,
+    count_levels,
+    is_sound,
+    read_depth,
+    repair_depth,
+)
 from alphaseeker.market.schema import TickSeries
 
 __all__ = [
@@ -55,13 +61,9 @@ def depth_levels(series: Sequence[TickSeries]) -> int:
 def _levels_of(series: TickSeries) -> int:
     if series.depth is None or len(series) == 0:
         return 0
-    priced = np.isfinite(series.depth[:, :MAX_LEVELS, 0]) & np.isfinite(
-        series.depth[:, :MAX_LEVELS, 2]
-    )
-    # The touch is the tick's own quote.
-    priced[:, :1] = True
-    shares = np.logical_and.accumulate(priced, axis=1).mean(axis=0)
-    return int((shares >= PRESENT_SHARE).sum())
+    counts = np.empty(min(series.depth.shape[1], MAX_LEVELS), dtype=np.int64)
+    count_levels(series.depth, counts)
+    return int((counts / len(series) >= PRESENT_SHARE).sum())
 
 
 def available_names(settings: FeatureSettings) -> tuple[str, ...]:
@@ -96,6 +98,8 @@ def live_levels(
 ) -> tuple[npt.NDArray[np.float64], bool]:
     """Return the depth of one live tick for the step, and whether it had to be mended.
 
+    Of the levels, in order, the best ``MAX_LEVELS`` are returned: no column reads more.
+
     Parameters
     ----------
     depth
@@ -129,7 +133,7 @@ def live_levels(
             f"{_readers(names, ('depth',))} read {needed}: give more levels, or use a model "
             "that reads fewer"
         )
-    return levels, mended
+    return (levels if len(levels) <= MAX_LEVELS else levels[:MAX_LEVELS]), mended
 
 
 def _mended(depth: Any) -> tuple[npt.NDArray[np.float64], bool, int]:
@@ -152,12 +156,10 @@ def _are_sound(levels: npt.NDArray[np.float64]) -> bool:
     priced = False
     for level in range(levels.shape[0]):
         for side in range(0, 4, 2):
-            price, volume = levels[level, side], levels[level, side + 1]
-            if math.isnan(price) and math.isnan(volume):
-                continue
-            if not (0.0 < price < math.inf and 0.0 <= volume < math.inf):
+            price = levels[level, side]
+            if not is_sound(price, levels[level, side + 1]):
                 return False
-            priced = True
+            priced = priced or price > 0.0
     return priced
 
 

@@ -9,10 +9,11 @@ all bytes would take longer than to read them.) Nothing waits for the disk (``fs
 lose what it kept, it may not be wrong.
 
 Beyond the budget the files that were read or written longest ago go first. A process that reads one
-of them keeps what it has opened.
+of them keeps what it has opened. A file that is being written takes its room from the first moment,
+so that processes that write at once see each other; one that finds no room for its own gives up.
 
-A folder that is another user's, that everybody may write to or that cannot be written is not used,
-and a full disk keeps nothing: a line in the log, and the run goes on.
+A folder that is another user's, that everybody may write to, or that cannot be read or written is
+not used, and a full disk keeps nothing: a line in the log, and the run goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import stat
 import struct
 import tempfile
 import time
@@ -66,17 +68,31 @@ def matrix_folder() -> tuple[Path | None, str]:
         reason = why_unusable(place)
         if reason is not None:
             return None, reason
-    return root / _FOLDER, ""
+    folder = root / _FOLDER
+    if not os.access(folder, os.R_OK):
+        return None, f"{folder} is not readable"  # nobody could say what it takes, or clear it
+    return folder, ""
+
+
+def _files(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
+    """Return last use, bytes and path of files; what vanishes meanwhile is left out."""
+    found = []
+    for path in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_mtime, status.st_size, path))
+    return sorted(found)
 
 
 def _kept(folder: Path) -> list[tuple[float, int, Path]]:
-    """Return last use, bytes and path of every matrix; what vanishes meanwhile is left out."""
-    found = []
-    for path in folder.glob(f"*{_SUFFIX}"):
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            found.append((status.st_mtime, status.st_size, path))
-    return sorted(found)
+    """Return last use, bytes and path of every matrix."""
+    return _files(folder, f"*{_SUFFIX}")
+
+
+def _being_written(folder: Path) -> int:
+    """Return the bytes of the matrices that are not whole yet."""
+    return sum(size for _, size, _ in _files(folder, f"{_WRITING}*"))
 
 
 def clear_matrices() -> int:
@@ -107,7 +123,7 @@ def store_status(budget: float) -> tuple[bool, str]:
     if folder is None:
         return False, f"feature matrices are not kept: {reason}"
     kept = _kept(folder)
-    size = sum(one for _, one, _ in kept)
+    size = sum(one for _, one, _ in kept) + _being_written(folder)
     return True, (
         f"{len(kept)} feature matrices take {size / _MB:,.0f} of {budget / _MB:,.0f} MB in {folder}"
     )
@@ -165,9 +181,16 @@ class MatrixStore:
 
     def __init__(self, budget: float) -> None:
         self._budget = budget
-        self._folder, reason = matrix_folder()
-        if self._folder is None:
+        self._told = ""
+        self._usable_folder()
+
+    def _usable_folder(self) -> Path | None:
+        """Return the folder, made anew where it was removed; None, which the log tells once."""
+        folder, reason = matrix_folder()
+        if reason and reason != self._told:
             logger.warning("feature matrices are not kept between runs: %s", reason)
+        self._told = reason
+        return folder
 
     def read(
         self, name: str, columns: int, allocate: Callable[[int], list[npt.NDArray[Any]]]
@@ -183,12 +206,15 @@ class MatrixStore:
         allocate
             Returns room for so many rows, in the dtypes and the order that were written.
         """
-        if self._folder is None:
+        folder = self._usable_folder()
+        if folder is None:
             return None
-        path = self._folder / f"{name}{_SUFFIX}"
+        path = folder / f"{name}{_SUFFIX}"
         try:
-            with path.open("rb", buffering=0) as file:
-                if os.fstat(file.fileno()).st_uid != os.getuid():
+            # To open what is no file, a pipe, might wait for ever.
+            with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+                status = os.fstat(file.fileno())
+                if status.st_uid != os.getuid() or not stat.S_ISREG(status.st_mode):
                     return None
                 found = _read(file, name, columns, allocate)
                 if found is not None:
@@ -216,7 +242,8 @@ class MatrixStore:
             Each with its rows, or its columns, standing together.
         """
         size = _HEAD.size + sum(array.nbytes for array in arrays) + _DIGEST_BYTES
-        if self._folder is None:
+        folder = self._usable_folder()
+        if folder is None:
             return
         if size > LARGEST_SHARE * self._budget:
             logger.info(
@@ -227,35 +254,50 @@ class MatrixStore:
             )
             return
         try:
-            _remove_abandoned(self._folder)
-            self._make_room(self._folder, size)
-            room = os.statvfs(self._folder)
+            _remove_abandoned(folder)
+            self._make_room(folder, size)  # on the disk, too, of which the old ones may take all
+            room = os.statvfs(folder)
             if room.f_bavail * room.f_frsize < 2 * size:
                 # What the run itself needs of the disk comes first.
                 logger.warning(
                     "a feature matrix of %.0f MB is not kept: little space in %s",
                     size / _MB,
-                    self._folder,
+                    folder,
                 )
                 return
-            _write(self._folder, name, columns, arrays, size)
+            if not _write(folder, name, columns, arrays, size, self._make_room):
+                logger.info(
+                    "a feature matrix of %.0f MB is not kept: others that are being written take "
+                    "the %.0f MB of DISK_CACHE_MB",
+                    size / _MB,
+                    self._budget / _MB,
+                )
         except OSError as error:
             logger.warning(
                 "a feature matrix of %.0f MB cannot be kept in %s: %s",
                 size / _MB,
-                self._folder,
+                folder,
                 error.strerror,
             )
 
-    def _make_room(self, folder: Path, size: int) -> None:
-        """Delete the matrices used longest ago until ``size`` more bytes are within the budget."""
+    def _make_room(self, folder: Path, more: int = 0) -> bool:
+        """Delete the matrices used longest ago until all are within the budget, and say if so.
+
+        Those that are being written count, and ``more`` bytes that are yet to be.
+        """
         kept = _kept(folder)
-        total = size + sum(one for _, one, _ in kept)
+        total = more + _being_written(folder) + sum(one for _, one, _ in kept)
         for _, one, path in kept:
             if total <= self._budget:
-                return
-            path.unlink(missing_ok=True)
-            total -= one
+                break
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+                total -= one
+        return total <= self._budget
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _read(
@@ -287,13 +329,26 @@ def _read(
     return arrays if file.read(_DIGEST_BYTES) == checksum.value() else None
 
 
-def _write(folder: Path, name: str, columns: int, arrays: Arrays, size: int) -> None:
-    """Write a file of its owner's alone, and give it its name once it is whole."""
+def _write(
+    folder: Path,
+    name: str,
+    columns: int,
+    arrays: Arrays,
+    size: int,
+    make_room: Callable[[Path], bool],
+) -> bool:
+    """Write a file of its owner's alone, and give it its name once it is whole.
+
+    False where ``make_room``, which is asked once the file takes its room, finds none for it.
+    """
     descriptor, made = tempfile.mkstemp(prefix=_WRITING, dir=folder)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             # A full disk shows here, before anything is written.
             os.posix_fallocate(file.fileno(), 0, size)
+            if not make_room(folder):
+                Path(made).unlink()
+                return False
             head = _HEAD.pack(_MAGIC, len(arrays[0]), columns)
             checksum = _Checksum(name.encode() + head)
             _write_all(file, np.frombuffer(head, dtype=np.uint8))
@@ -302,6 +357,7 @@ def _write(folder: Path, name: str, columns: int, arrays: Arrays, size: int) -> 
                 _write_all(file, piece)
             _write_all(file, np.frombuffer(checksum.value(), dtype=np.uint8))
         Path(made).rename(folder / f"{name}{_SUFFIX}")
+        return True
     except BaseException:
         with contextlib.suppress(OSError):
             Path(made).unlink()

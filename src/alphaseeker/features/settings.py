@@ -53,12 +53,24 @@ def infer_tick_size(prices: npt.NDArray[np.float64]) -> float:
 
     Prices are read as decimals of at most ten places: the step is the greatest common divisor of
     their integer form at the number of places that 99.9 % of them need, so that a stray price does
-    not decide. NaN where there is no positive finite price.
+    not decide. Prices that fit into float32 may have been rounded to it: then the shortest decimals
+    that it rounds to the same count, where their step is longer. NaN where there is no positive
+    finite price.
     """
     good = prices[np.isfinite(prices) & (prices > 0.0)]
     if len(good) == 0:
         return float("nan")
     distinct = np.unique(good)
+    step = _common_step(distinct)
+    with np.errstate(over="ignore"):
+        single = distinct.astype(np.float32)
+    if np.array_equal(single, distinct):
+        step = max(step, _common_step(np.unique(single.astype(str).astype(np.float64))))
+    return step
+
+
+def _common_step(distinct: npt.NDArray[np.float64]) -> float:
+    """Return the largest step that all of some positive decimals are multiples of."""
     for decimals in range(MAX_DECIMALS + 1):
         scaled = distinct * 10.0**decimals
         whole = np.rint(scaled)

@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import carray
+from numba.core import config as numba_config
 
-from alphaseeker._jit import kernel
+from alphaseeker._address import Entry, pointer
+from alphaseeker._jit import kernel, part
 from alphaseeker.features.allocation import allocate_session
 from alphaseeker.features.batch import column_indices
 from alphaseeker.features.block import FeatureSettings
+from alphaseeker.features.chosen import N_FEATURES, copy_chosen, first_of_row
 from alphaseeker.features.custom_runner import CustomRunner, custom_runner
 from alphaseeker.features.inputs import check_sides, live_levels, needed_inputs
-from alphaseeker.features.layout import feature_vector
+from alphaseeker.features.layout import RECORD, feature_vector
 from alphaseeker.features.readiness import required_buckets
 from alphaseeker.features.snapshot import restore_record, snapshot_record
 from alphaseeker.features.step import call_step
+from alphaseeker.market.capture_numbers import CaptureNumbers
+from alphaseeker.market.depth import MAX_LEVELS
 from alphaseeker.market.gate import Verdict
-from alphaseeker.market.schema import session_code
 from alphaseeker.market.tick_values import numbers, refusal, whole_nanoseconds
 
-__all__ = ["FeatureStream", "copy_features", "observe"]
+__all__ = ["FeatureStream", "copy_features"]
 
 NAN = math.nan
 REPEATED = int(Verdict.REPEATED)
 
+# The attributes that a copy does not take over: it makes them itself, and has a snapshot's state.
+MADE_ANEW = frozenset(
+    (
+        "_captures",
+        "_columns",
+        "_custom",
+        "_depth",
+        "_levels",
+        "_needed",
+        "_observe",
+        "_reads_sides",
+        "_records",
+        "_session",
+        "_values",
+        "_vector",
+        "_view",
+    )
+)
 
-@kernel
+
+@part
 def observe(
     records: npt.NDArray[Any],
     vector: npt.NDArray[np.float32],
-    levels: npt.NDArray[np.float64],
-    columns: npt.NDArray[np.int64],
-    features: npt.NDArray[np.float32],
+    depth: npt.NDArray[np.float64],
+    bits: npt.NDArray[np.uint32],
+    columns: npt.NDArray[np.uint64],
+    features: npt.NDArray[np.uint32],
+    first: int,
+    levels: int,
     timestamp: int,
     session: int,
     bid_price: float,
@@ -46,17 +74,61 @@ def observe(
     volume: float,
     buy_volume: float,
     sell_volume: float,
-) -> tuple[int, int, bool]:
-    """Step one tick and copy the chosen columns where it was accepted, custom ones left out.
+) -> int:
+    """Step one tick with the first ``levels`` rows of ``depth``; return the gate's verdict.
 
-    Returns
-    -------
-    tuple[int, int, bool]
-        The gate's verdict, the whole buckets behind the tick, and whether any column changed.
+    Where it was accepted the chosen columns are copied; see ``chosen.copy_chosen``.
     """
     verdict = call_step(
         records,
         vector,
+        depth[:levels],
+        timestamp,
+        session,
+        bid_price,
+        ask_price,
+        bid_volume,
+        ask_volume,
+        close,
+        volume,
+        buy_volume,
+        sell_volume,
+    )
+    if 0 <= verdict < REPEATED:
+        copy_chosen(bits, columns, first, features)
+    return int(verdict)
+
+
+@kernel
+def observe_at(
+    records: int,
+    vector: int,
+    depth: int,
+    columns: int,
+    features: int,
+    width: int,
+    first: int,
+    levels: int,
+    timestamp: int,
+    session: int,
+    bid_price: float,
+    ask_price: float,
+    bid_volume: float,
+    ask_volume: float,
+    close: float,
+    volume: float,
+    buy_volume: float,
+    sell_volume: float,
+) -> int:
+    """Do what ``observe`` does, with the addresses of the arrays: handing over five costs a µs."""
+    return observe(
+        carray(pointer(records), (1,), RECORD),
+        carray(pointer(vector), (N_FEATURES,), np.float32),
+        carray(pointer(depth), (MAX_LEVELS, 4), np.float64),
+        carray(pointer(vector), (N_FEATURES,), np.uint32),
+        carray(pointer(columns), (width,), np.uint64),
+        carray(pointer(features), (width,), np.uint32),
+        first,
         levels,
         timestamp,
         session,
@@ -69,16 +141,9 @@ def observe(
         buy_volume,
         sell_volume,
     )
-    changed = False
-    if 0 <= verdict < REPEATED:
-        for j in range(columns.shape[0]):
-            if columns[j] < 0:
-                continue
-            value = vector[columns[j]]
-            if not (value == features[j] or (value != value and features[j] != features[j])):
-                changed = True
-                features[j] = value
-    return verdict, records[0].clock.seen, changed
+
+
+OBSERVE_AT = Entry(observe_at, lambda: (*(0,) * 10, *(0.0,) * 8))
 
 
 def copy_features(
@@ -97,6 +162,8 @@ class FeatureStream:
     """Features of one symbol, brought up to date by every tick.
 
     Streams are independent of one another: one per symbol, each in a thread of its own if need be.
+    A single one must not be called by two threads at once. A copy or a pickle goes on with memory
+    of its own, a pickle only in the version that made it.
 
     Parameters
     ----------
@@ -141,10 +208,55 @@ class FeatureStream:
             ready_history_s=ready_history_s,
             custom=settings.custom_columns,
         )
+        self._ready_history_s = ready_history_s
         self._session = 0
+        self._captures = CaptureNumbers()
+        self._depth = np.full((MAX_LEVELS, 4), NAN)
         self._values = np.full(len(self.names), NAN, dtype=np.float32)
         self._view = self._values.view()
         self._view.flags.writeable = False
+        self._observe = self._observer()
+
+    def _observer(self) -> Callable[..., int]:
+        """Return ``observe`` with everything but the tick.
+
+        Addresses keep no array alive: what is returned holds those that it was made of, so that a
+        call never outlives them. They are written in place, and never replaced.
+        """
+        arrays = (self._records, self._vector, self._depth)
+        chosen = (self._columns, self._values)
+        first = first_of_row(self._columns)
+        if numba_config.DISABLE_JIT:
+            seen = (
+                self._vector.view(np.uint32),
+                self._columns.view(np.uint64),
+                self._values.view(np.uint32),
+            )
+            return partial(observe, *arrays, *seen, first)
+        places = [array.ctypes.data for array in (*arrays, *chosen)]
+        observer = partial(OBSERVE_AT.python, *places, len(self.names), first)
+        observer.owners = (*arrays, *chosen)  # type: ignore[attr-defined]
+        return observer
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles begin with memory of their own, from a snapshot.
+
+        What a subclass or a user has added goes with them.
+        """
+        kept = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
+        return {**kept, "snapshot": self.snapshot()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Not that of a subclass, which may take other arguments.
+        FeatureStream.__init__(
+            self,
+            state["symbol"],
+            state["names"],
+            state["settings"],
+            ready_history_s=state["_ready_history_s"],
+        )
+        self.restore(state["snapshot"])
+        vars(self).update((name, value) for name, value in state.items() if name != "snapshot")
 
     def __repr__(self) -> str:
         return f"FeatureStream({self.symbol!r}, {len(self.names)} features, ready={self.ready})"
@@ -177,7 +289,8 @@ class FeatureStream:
             Of it, by the aggressor; leave out where unknown.
         depth
             Shape (levels, 4): bid price, bid volume, ask price, ask volume, best level first.
-            Mended where it is unsorted; leave out where no column reads it.
+            Mended where it is unsorted; leave out where no column reads it. Levels behind the
+            tenth are not read.
         session
             Name of the continuous capture: another one than before begins the features anew.
 
@@ -206,20 +319,15 @@ class FeatureStream:
             )
         )
         timestamp = whole_nanoseconds(timestamp_ns)
-        capture = self._session if session is None else session_code(session)
+        capture = self._session if session is None else self._captures.number(session)
         if self._reads_sides:
             check_sides(values[6], values[7], self.names)
-        levels, _ = live_levels(depth, self._levels, self.names)
-        verdict, _, _ = observe(
-            self._records,
-            self._vector,
-            levels,
-            self._columns,
-            self._values,
-            timestamp,
-            capture,
-            *values,
-        )
+        count = 0
+        if depth is not None or self._levels > 0:
+            levels, _ = live_levels(depth, self._levels, self.names)
+            count = len(levels)
+            self._depth[:count] = levels
+        verdict = self._observe(count, timestamp, capture, *values)
         if verdict < 0:
             raise refusal(verdict, timestamp, values)
         if self._custom is not None and verdict < REPEATED:

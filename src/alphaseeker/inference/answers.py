@@ -103,6 +103,11 @@ def inference_performance(sessions: Sequence[Session], *, target_ms: float) -> d
             "refused": sum(item.refused for item in statistics),
             "repeated": sum(item.repeated for item in statistics),
             "depth_repaired": sum(item.depth_repaired for item in statistics),
+            "unknown_symbol": sum(
+                session.statistics.predictions
+                for session in sessions
+                if not session.model.knows(session.symbol)
+            ),
         },
         "cache_hits": sum(item.cache_hits for item in statistics),
     }

@@ -25,6 +25,7 @@ from alphaseeker.model.compiler import find_compiler
 __all__ = ["drift", "drift_steps", "health", "model_info"]
 
 ORDER = ("OK", "WARNING", "ERROR")
+MOST_NAMES = 5  # symbols that a sentence names
 # Reasons that speak of the feed, not of the model.
 FEED_REASONS = (
     Reason.STALE,
@@ -243,15 +244,22 @@ def _c_compiler() -> tuple[bool, str]:
 def _inference(model: ServedModel | None, sessions: Sequence[Session]) -> dict[str, str]:
     if model is None:
         return _entry("WARNING", "nothing can be predicted without a model")
+    unknown = [s.symbol for s in sessions if not model.knows(s.symbol)]
+    count = f"{len(sessions)} sessions"
+    if unknown:
+        names = ", ".join(
+            [*map(repr, unknown[:MOST_NAMES]), *["..."] * (len(unknown) > MOST_NAMES)]
+        )
+        count += f", {len(unknown)} of symbols that the model was not trained on ({names})"
     warming = [s for s in sessions if s.warm_up_remaining_s > 0.0]
     if warming:
         longest = max(s.warm_up_remaining_s for s in warming)
         return _entry(
             "OK",
-            f"{len(sessions)} sessions, {len(warming)} of them warming up for at most "
+            f"{count}, {len(warming)} warming up for at most "
             f"{longest:.0f} s more; warm_up(history) shortens it",
         )
-    return _entry("OK", f"{len(sessions)} sessions")
+    return _entry("OK", count)
 
 
 def _data(

@@ -12,12 +12,18 @@ from typing import Any
 from alphaseeker.config import Config
 from alphaseeker.errors import DataError
 from alphaseeker.inference.answers import check_position, prediction
-from alphaseeker.inference.batch_answers import check_refused, in_row_order, series_of
+from alphaseeker.inference.batch_answers import (
+    RowsBefore,
+    check_refused,
+    in_row_order,
+    series_of,
+)
 from alphaseeker.inference.pool import SessionPool
 from alphaseeker.inference.rows import run_rows
 from alphaseeker.inference.session import Session
 from alphaseeker.inference.signal import Reason, Signal
 from alphaseeker.inference.tick_input import TickInput, levels_in, read_tick
+from alphaseeker.market.frames import is_frame
 from alphaseeker.market.quality import judge_series
 from alphaseeker.market.schema import TickSeries
 
@@ -135,17 +141,20 @@ class LivePrediction:
         self, ticks: Iterable[Mapping[str, Any]], position: str
     ) -> Iterator[dict[str, Any]]:
         """Return an iterator of one answer a tick; the live sessions go on, BATCH_SIZE a step."""
-        if isinstance(ticks, (str, bytes, Mapping)) or not isinstance(ticks, Iterable):
+        rows = isinstance(ticks, Iterable) and not isinstance(ticks, (str, bytes, Mapping))
+        if not rows or is_frame(ticks):
             raise DataError(
-                f"ticks is a {type(ticks).__name__}; it must yield market data dictionaries"
+                f"ticks is a {type(ticks).__name__}; it must yield market data dictionaries; "
+                "predict_batch and warm_up take frames and paths"
             )
         return self._stream(iter(ticks), position)
 
     def _stream(
         self, source: Iterator[Mapping[str, Any]], position: str
     ) -> Iterator[dict[str, Any]]:
+        before = RowsBefore()
         while rows := list(itertools.islice(source, self.config.inference.BATCH_SIZE)):
-            yield from self._predict_rows(rows, position, self.pool.get, None)
+            yield from self._predict_rows(rows, position, self.pool.get, None, before)
 
     def _predict_rows(
         self,
@@ -153,21 +162,29 @@ class LivePrediction:
         position: str,
         session_of: Callable[[str], Session],
         price_col: str | None,
+        before: RowsBefore | None = None,
     ) -> list[dict[str, Any]]:
         start = perf_counter_ns()
         wanted = check_position(position)
         results = [
             (series, run_rows(session_of(series.symbol), series))
-            for series in self._series_of(data, price_col)
+            for series in self._series_of(data, price_col, before=before)
         ]
-        return in_row_order(results, position=wanted, started=start, config=self.config.data)
+        limits = self.config.data
+        return in_row_order(results, position=wanted, started=start, config=limits, before=before)
 
     def _series_of(
-        self, data: Any, price_col: str | None, symbol: str | None = None
+        self,
+        data: Any,
+        price_col: str | None,
+        symbol: str | None = None,
+        before: RowsBefore | None = None,
     ) -> list[TickSeries]:
         model = self.pool.model
         column = price_col or model.artifact.training.get("price_col", "close")
-        return series_of(data, self.config.data, model, symbol=symbol, price_col=column)
+        return series_of(
+            data, self.config.data, model, symbol=symbol, price_col=column, before=before
+        )
 
     def warm_up(self, history: Any, symbol: str | None, price_col: str | None) -> dict[str, Any]:
         """Feed past ticks to the live sessions and report by symbol."""

@@ -22,6 +22,7 @@ class SessionPool:
         self.config = config
         self._model: ServedModel | None = None
         self._sessions: dict[str, Session] = {}
+        self._unknown: set[str] = set()  # those that were warned of
         self._lock = threading.Lock()
 
     @property
@@ -70,36 +71,50 @@ class SessionPool:
             session = self._sessions.get(symbol)
             if session is None:
                 model = self.model
-                self._admit(symbol, model)
-                session = self.fresh(symbol)
+                if len(self._sessions) >= self.config.MAX_SESSIONS:
+                    raise StateError(
+                        f"{len(self._sessions)} sessions are open, which is MAX_SESSIONS; raise "
+                        "it with update_config"
+                    )
+                session = self._opened(symbol, model)
                 self._sessions[symbol] = session
         return session
 
     def fresh(self, symbol: str) -> Session:
-        """Return a new session that is not among the live ones."""
-        return Session(symbol, self.model, caching=self.config.ENABLE_CACHING)
+        """Return a new session that is not among the live ones.
 
-    def _admit(self, symbol: str, model: ServedModel) -> None:
-        if len(self._sessions) >= self.config.MAX_SESSIONS:
-            raise StateError(
-                f"{len(self._sessions)} sessions are open, which is MAX_SESSIONS; raise it with "
-                "update_config"
-            )
+        Raises
+        ------
+        StateError
+            No model is loaded.
+        DataError
+            The model was not trained on the symbol, and UNKNOWN_SYMBOL is "refuse".
+        """
+        with self._lock:
+            return self._opened(symbol, self.model)
+
+    def _opened(self, symbol: str, model: ServedModel) -> Session:
+        if not model.knows(symbol):
+            self._say_unknown(symbol, model)
+        return Session(symbol, model, caching=self.config.ENABLE_CACHING)
+
+    def _say_unknown(self, symbol: str, model: ServedModel) -> None:
         known = model.artifact.training.get("symbols", [])
-        if not symbol or symbol in known:
-            return
         message = (
             f"symbol {symbol!r} is not among those the model was trained on "
             f"({', '.join(repr(name) for name in known) or 'none'})"
         )
         if self.config.UNKNOWN_SYMBOL == "refuse":
             raise DataError(f"{message}; train on it, or set UNKNOWN_SYMBOL to 'warn'")
-        logger.warning("%s; its signals may mean little", message)
+        if symbol not in self._unknown:
+            self._unknown.add(symbol)
+            logger.warning("%s; its signals may mean little", message)
 
     def serve(self, model: ServedModel) -> None:
         """Serve ``model`` from the next tick on; log the symbols that must warm up again."""
         with self._lock:
             self._model = model
+            self._unknown.clear()
             lost = {s.symbol: s.differences(model) for s in self._sessions.values()}
             for session in self._sessions.values():
                 session.hand_over(model)

@@ -103,8 +103,11 @@ def retraining_steps(
     yield
     rolling = yield from rolling_ic_steps([session.symbol for session in own], records)
     metrics = {} if model is None else model.artifact.metrics
-    rolling["expected"] = float(metrics.get("ic", 0.0))
-    rolling["expected_pooled"] = float(metrics.get("ic_pooled", 0.0))
+    # Live, the model's own probabilities are followed. Older files know only the adapted ones'.
+    rolling["expected"] = float(metrics.get("ic_unadapted", metrics.get("ic", 0.0)))
+    rolling["expected_pooled"] = float(
+        metrics.get("ic_pooled_unadapted", metrics.get("ic_pooled", 0.0))
+    )
     known = rolling["pairs"] > 0
     rolling["gap"] = rolling["ic"] - rolling["expected"] if known else 0.0
     rolling["gap_t"] = distance(rolling["ic"], rolling["expected"], rolling["independent"])

@@ -84,6 +84,10 @@ class ServedModel:
         told = (artifact.training.get("created"), artifact.target, artifact.calibration)
         return hashlib.sha256(f"{told}{artifact.model_text}".encode()).digest()[:16]
 
+    def knows(self, symbol: str) -> bool:
+        """Say whether the model was trained on ``symbol``; a stream without a name passes."""
+        return not symbol or symbol in self.artifact.training.get("symbols", [])
+
     def check_tick(
         self, depth: Any, buy_volume: float, sell_volume: float
     ) -> tuple[npt.NDArray[np.float64], bool]:

@@ -168,11 +168,11 @@ class Session(SessionMemory):
         """
         levels, mended = self.model.check_tick(depth, values[6], values[7])
         count = len(levels)
+        if count > 0:
+            self._levels[:count] = levels
         # Fields of a structured array are slow to reach: without depth none is.
         if count != self._level_count:
             self._state["level_count"] = self._level_count = count
-        if count > 0:
-            self._levels[:count] = levels
         return mended
 
     def stamp(self) -> int:

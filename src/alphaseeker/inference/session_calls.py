@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray
 
-from alphaseeker._address import Entry, pointer
+from alphaseeker._address import Entry, lent, pointer
 from alphaseeker._jit import kernel
 from alphaseeker.inference.session_state import SESSION
 from alphaseeker.inference.session_step import SILENT, TIMED, call_session_step, decide, take
@@ -151,12 +151,13 @@ def answer_rows(
         Reason of a row that the gate refuses; it gets the class prior.
     """
     state = states[0]
+    held, given = lent(states), lent(depth)
     last = depth.shape[0] - 1
     for i in range(ticks.shape[0]):
         tick = ticks[i]
         arguments = (
-            states,
-            depth[min(i, last)],
+            held,
+            given[min(i, last)],
             SILENT,
             0,
             tick.timestamp,

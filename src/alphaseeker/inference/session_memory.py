@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.features.allocation import allocate_session
+from alphaseeker.features.chosen import first_of_row
 from alphaseeker.features.custom_runner import CustomRunner, custom_runner
 from alphaseeker.features.layout import RECORD, feature_vector
 from alphaseeker.features.stream import copy_features
@@ -145,8 +146,7 @@ class SessionMemory:
         state["predict"] = bound.entry
         state["context"] = bound.context
         state["width"] = width
-        in_a_row = width > 0 and np.array_equal(columns, np.arange(width) + columns[0])
-        state["first"] = columns[0] if in_a_row and columns[0] >= 0 else -1
+        state["first"] = first_of_row(columns)
         state["needed"] = model.needed_buckets
         state["depth_levels"] = model.depth_levels
         state["reads_sides"] = model.reads_sides

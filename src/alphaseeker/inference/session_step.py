@@ -15,7 +15,7 @@ from numba import carray, types
 
 from alphaseeker._address import Entry, foreign, pointer
 from alphaseeker._jit import inlined, kernel, part
-from alphaseeker.features.catalogue import FEATURES
+from alphaseeker.features.chosen import N_FEATURES, copy_chosen
 from alphaseeker.features.layout import NO_LEVELS, RECORD
 from alphaseeker.features.step import call_step
 from alphaseeker.inference.following import follow_step, leave_step
@@ -40,8 +40,6 @@ __all__ = [
 REPEATED = int(Verdict.REPEATED)
 ACCEPTED = int(Verdict.ACCEPTED)
 NEW_SESSION = int(Verdict.NEW_SESSION)
-N_FEATURES = len(FEATURES)
-IN_CATALOGUE = np.uint64(N_FEATURES)
 SILENT, COUNTED, TIMED = 0, 1, 2
 # Reading the clock five times costs more than the decision: the stages of every tick are timed
 # while there are few, then those of one in sixteen; the total always is.
@@ -64,26 +62,12 @@ def _now(state: Any) -> int:
 
 @part
 def _gather(state: Any) -> None:
-    """Copy the model's columns, custom ones left out, and say in the state whether one changed.
-
-    They are compared by their bits: that needs no branch, and NaN equals itself.
-    """
+    """Copy the model's columns, custom ones left out, and say in the state whether one changed."""
+    width = state.width
     bits = carray(pointer(state.vector), (N_FEATURES,), np.uint32)
-    features = carray(pointer(state.features), (state.width,), np.uint32)
-    differing = np.uint32(0)
-    if state.first >= 0:
-        row = bits[state.first : state.first + state.width]
-        for j in range(features.shape[0]):
-            differing |= row[j] ^ features[j]
-            features[j] = row[j]
-    else:
-        # An index that may be negative counts from the end, and is looked at for that.
-        columns = carray(pointer(state.columns), (state.width,), np.uint64)
-        for j in range(features.shape[0]):
-            if columns[j] < IN_CATALOGUE:
-                differing |= bits[columns[j]] ^ features[j]
-                features[j] = bits[columns[j]]
-    state.changed = 1 if differing != 0 else 0
+    columns = carray(pointer(state.columns), (width,), np.uint64)
+    features = carray(pointer(state.features), (width,), np.uint32)
+    state.changed = 1 if copy_chosen(bits, columns, state.first, features) else 0
     if state.changed == 1:
         state.scored = 0
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from alphaseeker.errors import ModelError, StateError
-from alphaseeker.model.model_file import read_model_bytes, write_model_bytes
-from alphaseeker.model.plain_pickle import decode, encode
+from alphaseeker.model.model_file import read_model_bytes, require_path, write_model_bytes
+from alphaseeker.model.plain_pickle import AGAIN, decode, encode
 
 __all__ = ["read_state", "write_state"]
 
@@ -24,13 +23,20 @@ def _digest(snapshots: Mapping[str, bytes], risk: bytes) -> str:
     return digest.hexdigest()
 
 
+def _check_path(path: object) -> None:
+    try:
+        require_path(path, what="state")
+    except ModelError as error:
+        raise StateError(str(error)) from None
+
+
 def write_state(path: str | Path, snapshots: Mapping[str, bytes], risk: bytes) -> Path:
     """Write the state in one step, in the place of an earlier one.
 
     Raises
     ------
     StateError
-        The file cannot be written; the old one is then whole.
+        ``path`` is none, or the file cannot be written; the old one is then whole.
     """
     content = {
         "format": FORMAT,
@@ -38,10 +44,11 @@ def write_state(path: str | Path, snapshots: Mapping[str, bytes], risk: bytes) -
         "risk": risk,
         "sha256": _digest(snapshots, risk),
     }
+    _check_path(path)
     try:
-        return write_model_bytes(path, encode(content), keep_previous=False)
+        return write_model_bytes(path, encode(content), keep_previous=False, what="state")
     except ModelError as error:
-        raise StateError(f"the state was not saved to {path}: {error}") from error
+        raise StateError(f"the state was not saved: {error}") from error
 
 
 def read_state(path: str | Path) -> tuple[dict[str, bytes], bytes]:
@@ -52,12 +59,16 @@ def read_state(path: str | Path) -> tuple[dict[str, bytes], bytes]:
     StateError
         The file is missing, damaged, or no state.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise StateError(f"path is {path!r}; it must be the path of a state file")
+    _check_path(path)
     try:
-        content = decode(read_model_bytes(path))
+        raw = read_model_bytes(path, what="state")
     except ModelError as error:
-        raise StateError(f"the state file {path} is refused: {error}") from error
+        raise StateError(f"the state is not loaded: {error}") from error
+    try:
+        content = decode(raw)
+    except ModelError as error:
+        reason = str(error).replace(AGAIN, "give another one that save_state wrote, or warm up")
+        raise StateError(f"the state file {path} is refused: {reason}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise StateError(f"{path} is not a state file; give what save_state wrote")
     sessions, risk = content.get("sessions"), content.get("risk")

@@ -28,6 +28,14 @@ class TickInput(NamedTuple):
     values: tuple[float, ...]  # FIELDS and OPTIONAL_FIELDS in order, NaN where missing
 
 
+def _way_out(market_data: object) -> str:
+    """Say how a row or rows of pandas become what is needed."""
+    if not hasattr(market_data, "iloc"):
+        return ""
+    frame = hasattr(market_data, "columns")
+    return "; predict_batch takes a frame" if frame else ": give its .to_dict()"
+
+
 def _field(market_data: Mapping[str, Any], name: str) -> float:
     value = market_data.get(name)
     if type(value) is float:
@@ -109,7 +117,7 @@ def read_tick(
     if type(market_data) is not dict and not isinstance(market_data, Mapping):
         raise DataError(
             f"market_data is a {type(market_data).__name__}; it must be a dictionary with "
-            f"{', '.join(FIELDS)} and timestamp"
+            f"{', '.join(FIELDS)} and timestamp{_way_out(market_data)}"
         )
     values = _floats(market_data) or tuple([_field(market_data, name) for name in ALL_FIELDS])
     stamp = market_data.get("timestamp")

@@ -10,8 +10,9 @@ rounded as by itself.
 Lanes live in kernels alone: they are loaded, computed with and stored there, and never returned to
 Python. Without the compiler they are NumPy arrays of the same length.
 
-Nothing asks whether so many numbers stand in an array from the index on, not even where Numba
-checks bounds: whoever lays out the memory sees to it. Without the compiler an ``IndexError`` tells.
+Nothing asks whether so many numbers stand in an array from the index on: whoever lays out the
+memory sees to it. Where Numba checks bounds (``NUMBA_BOUNDSCHECK=1``) and without the compiler an
+``IndexError`` tells.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import config as numba_config
 
 from alphaseeker.kernels.lane_types import (
     DOUBLE,
@@ -63,6 +65,23 @@ def _place(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any
     strides = numba.core.cgutils.unpack_tuple(builder, made.strides)
     start = builder.ptrtoint(made.data, ir.IntType(64))
     return builder.add(start, builder.mul(index, strides[0])), strides
+
+
+def _check_bounds(
+    context: Any, builder: Any, kind: Any, array: Any, index: Any, count: int
+) -> None:
+    """Where Numba checks bounds, raise IndexError unless ``count`` numbers stand from ``index`` on.
+
+    Of a matrix they are the first ones of a row.
+    """
+    if not numba_config.BOUNDSCHECK:
+        return
+    made = context.make_array(kind)(context, builder, array)
+    lengths = numba.core.cgutils.unpack_tuple(builder, made.shape)
+    check = numba.core.cgutils.do_boundscheck
+    check(context, builder, index, lengths[0])
+    last = ir.Constant(ir.IntType(64), count - 1)
+    check(context, builder, builder.add(index, last) if kind.ndim == 1 else last, lengths[-1])
 
 
 def _check_numbers(array: Any) -> None:
@@ -106,6 +125,7 @@ def _loader(count: int) -> Any:
         _check_numbers(array)
 
         def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            _check_bounds(context, builder, sig.args[0], values[0], values[1], count)
             place, _ = _place(context, builder, sig.args[0], values[0], values[1])
             address = builder.inttoptr(place, NUMBERS[count].vector.as_pointer())
             return builder.load(address, align=8)
@@ -143,6 +163,8 @@ def store(context: Any, array: Any, index: Any, lanes: Any) -> Any:
     _check_numbers(array)
 
     def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        count = values[2].type.count
+        _check_bounds(context, builder, sig.args[0], values[0], values[1], count)
         place, _ = _place(context, builder, sig.args[0], values[0], values[1])
         builder.store(values[2], builder.inttoptr(place, values[2].type.as_pointer()), align=8)
         return context.get_dummy_value()

@@ -1,7 +1,10 @@
-"""Depth levels of the order book: reading live ones, and mending their order.
+"""Depth levels of the order book: reading live ones, and mending what files hold.
 
 A snapshot has shape (levels, 4): bid price, bid volume, ask price, ask volume, best level first.
-A level without a price is NaN.
+Where a side has no such level, both of its cells are NaN; a size of 0 at a price of 0 or NaN says
+the same. Whatever else is no price above 0 with a size from 0 up, both finite as float32, is a
+damaged level: live it is refused, in a file it is missing, and with it what stands behind it on
+its side, which nobody knows to be the next level.
 """
 
 from __future__ import annotations
@@ -14,12 +17,17 @@ import numpy.typing as npt
 
 from alphaseeker._jit import kernel, part
 from alphaseeker.errors import DataError
+from alphaseeker.market.tick_values import real
+from alphaseeker.market.verdict import TOO_LARGE, is_price, is_size
 
 __all__ = [
+    "DAMAGED",
     "DEPTH_COLUMNS",
     "DUPLICATED",
     "MAX_LEVELS",
     "UNSORTED",
+    "count_levels",
+    "find_damaged",
     "read_depth",
     "repair_depth",
     "repair_depth_series",
@@ -30,12 +38,27 @@ DEPTH_COLUMNS = ("bid_price", "bid_volume", "ask_price", "ask_volume")
 
 UNSORTED = 1
 DUPLICATED = 2
+DAMAGED = 4
 
 _ALLOWED = (
     "give an array of numbers of shape (levels, 4), best level first: bid price, bid volume, ask "
-    "price, ask volume; prices finite and above 0, volumes finite and 0 or more; NaN for both "
-    "where a side has no such level, which belongs at the back"
+    "price, ask volume; prices above 0 and volumes 0 or more, finite as float32; NaN for both, or "
+    "0, where a side has no such level, which belongs at the back"
 )
+
+
+@part
+def _is_absent(price: float, volume: float) -> bool:
+    """Say whether there is no level."""
+    if math.isnan(price) and math.isnan(volume):
+        return True
+    return volume == 0.0 and (price == 0.0 or math.isnan(price))
+
+
+@part
+def is_sound(price: float, volume: float) -> bool:
+    """Say whether there is a level, or none: anything else is damaged."""
+    return (is_price(price) and is_size(volume)) or _is_absent(price, volume)
 
 
 @part
@@ -47,9 +70,14 @@ def _repair_side(levels: npt.NDArray[np.float64], price_column: int | np.int64, 
     for level in range(levels.shape[0]):
         price = levels[level, price_column]
         volume = levels[level, price_column + 1]
-        if math.isnan(price):
+        if not is_sound(price, volume):
+            repaired |= DAMAGED
+            break
+        if _is_absent(price, volume):
             hole = True
             continue
+        if hole:
+            repaired |= UNSORTED
         place = kept
         while place > 0 and sign * price < sign * levels[place - 1, price_column]:
             place -= 1
@@ -57,7 +85,7 @@ def _repair_side(levels: npt.NDArray[np.float64], price_column: int | np.int64, 
             levels[place - 1, price_column + 1] = volume
             repaired |= DUPLICATED
             continue
-        if place < kept or hole:
+        if place < kept:
             repaired |= UNSORTED
         for row in range(kept, place, -1):
             levels[row, price_column] = levels[row - 1, price_column]
@@ -78,9 +106,9 @@ def is_in_order(levels: npt.NDArray[np.float64], needed: int) -> bool:
         return False
     for level in range(needed):
         bid, ask = levels[level, 0], levels[level, 2]
-        if not (0.0 < bid < math.inf and 0.0 < ask < math.inf):
+        if not (is_price(bid) and is_price(ask)):
             return False
-        if not (0.0 <= levels[level, 1] < math.inf and 0.0 <= levels[level, 3] < math.inf):
+        if not (is_size(levels[level, 1]) and is_size(levels[level, 3])):
             return False
         if level > 0 and not (bid < levels[level - 1, 0] and ask > levels[level - 1, 2]):
             return False
@@ -91,16 +119,19 @@ def is_in_order(levels: npt.NDArray[np.float64], needed: int) -> bool:
 def repair_depth(levels: npt.NDArray[np.float64]) -> int:
     """Sort one snapshot in place, best level first; of a duplicated price the last one stays.
 
+    A damaged level, and what stands behind it on its side, is missing.
+
     Parameters
     ----------
     levels
-        Shape (levels, 4), float64, changed in place. Levels left over, and levels without a
-        price, end as NaN at the back.
+        Shape (levels, 4), float64, changed in place. Levels left over and missing ones end as
+        NaN at the back.
 
     Returns
     -------
     int
-        0 where the snapshot was in order, else ``UNSORTED``, ``DUPLICATED`` or their sum.
+        0 where the snapshot was in order, else the sum of those of ``UNSORTED``, ``DUPLICATED``
+        and ``DAMAGED`` that it was.
     """
     return _repair_side(levels, np.int64(0), -1.0) | _repair_side(levels, np.int64(2), 1.0)
 
@@ -112,7 +143,8 @@ def repair_depth_series(depth: npt.NDArray[np.float64]) -> tuple[int, int]:
     Returns
     -------
     tuple[int, int]
-        How many snapshots had levels out of order, and how many had a duplicated level.
+        How many snapshots had levels out of order, and how many had a duplicated level; for the
+        damaged ones see ``find_damaged``.
     """
     unsorted = 0
     duplicated = 0
@@ -125,14 +157,68 @@ def repair_depth_series(depth: npt.NDArray[np.float64]) -> tuple[int, int]:
     return unsorted, duplicated
 
 
+@kernel
+def find_damaged(depth: npt.NDArray[np.float64], cells: npt.NDArray[np.int64]) -> int:
+    """Find the first damaged level of every snapshot, before it is mended.
+
+    Parameters
+    ----------
+    depth
+        Shape (n, levels, 4).
+    cells
+        Shape (n,), written: four times the level, from 0, plus the column of the cell that is out
+        of its range; -1 where every level is sound.
+
+    Returns
+    -------
+    int
+        How many snapshots have one.
+    """
+    damaged = 0
+    for tick in range(depth.shape[0]):
+        cells[tick] = -1
+        for level in range(depth.shape[1]):
+            for column in range(0, 4, 2):
+                price, volume = depth[tick, level, column], depth[tick, level, column + 1]
+                if cells[tick] < 0 and not is_sound(price, volume):
+                    cells[tick] = 4 * level + column + (1 if is_price(price) else 0)
+        if cells[tick] >= 0:
+            damaged += 1
+    return damaged
+
+
+@kernel
+def count_levels(depth: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> None:
+    """Count the snapshots that have a level, and every better one, on both sides.
+
+    Parameters
+    ----------
+    depth
+        Shape (n, levels, 4), best level first.
+    counts
+        Shape (levels,), written. The first level is the tick's own quote: every tick has it.
+    """
+    for level in range(counts.shape[0]):
+        counts[level] = 0
+    for tick in range(depth.shape[0]):
+        for level in range(counts.shape[0]):
+            if level > 0:
+                bid, ask = depth[tick, level, 0], depth[tick, level, 2]
+                if not (is_price(bid) and is_price(ask)):
+                    break
+                if not (is_size(depth[tick, level, 1]) and is_size(depth[tick, level, 3])):
+                    break
+            counts[level] += 1
+
+
 def read_depth(value: Any, *, needed: int = 1) -> npt.NDArray[np.float64]:
     """Return the depth of one live tick.
 
     Parameters
     ----------
     value
-        Anything that NumPy reads as numbers of shape (levels, 4). Levels may be out of order or
-        leave holes, which ``repair_depth`` mends.
+        Anything that NumPy reads as numbers of shape (levels, 4); cells may be ``Decimal``. Levels
+        may be out of order or leave holes, which ``repair_depth`` mends.
     needed
         Levels with a price on both sides that a model reads.
 
@@ -163,10 +249,11 @@ def read_depth(value: Any, *, needed: int = 1) -> npt.NDArray[np.float64]:
     else:
         raise DataError(f"depth holds {cells.dtype} values; {_ALLOWED}")
     prices, volumes = levels[:, ::2], levels[:, 1::2]
-    absent = np.isnan(prices)
+    unpriced = np.isnan(prices)
+    absent = np.where(volumes == 0.0, unpriced | (prices == 0.0), unpriced & np.isnan(volumes))
     bad = np.empty(levels.shape, dtype=np.bool_)
-    bad[:, ::2] = ~((prices > 0.0) & (prices < math.inf) | absent)
-    bad[:, 1::2] = np.where(absent, ~np.isnan(volumes), ~((volumes >= 0.0) & (volumes < math.inf)))
+    bad[:, ::2] = ~((prices > 0.0) & (prices < TOO_LARGE) | unpriced | absent)
+    bad[:, 1::2] = ~np.where(unpriced, absent, (volumes >= 0.0) & (volumes < TOO_LARGE))
     if bad.any():
         level, column = np.argwhere(bad)[0].tolist()
         raise _bad_cell(level, column, float(levels[level, column]))
@@ -184,11 +271,10 @@ def read_depth(value: Any, *, needed: int = 1) -> npt.NDArray[np.float64]:
 def _read_cells(cells: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     levels = np.empty(cells.shape, dtype=np.float64)
     for (level, column), cell in np.ndenumerate(cells):
-        known = isinstance(cell, (int, float, np.integer, np.floating))
-        if not known or isinstance(cell, bool):
-            raise _bad_cell(level, column, cell)
         try:
-            levels[level, column] = float(cell)
+            levels[level, column] = real(cell)
+        except TypeError as error:
+            raise _bad_cell(level, column, cell) from error
         except OverflowError as error:
             raise _bad_cell(level, column, math.inf) from error
     return levels

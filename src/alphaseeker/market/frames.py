@@ -109,4 +109,6 @@ def _polars_column(series: Any) -> Any:
 
 
 def _unreadable(dtype: object, name: str, origin: Origin) -> DataError:
-    return origin.error(f"has the dtype {dtype}, which cannot be read", column=name)
+    return origin.error(
+        f"has the dtype {dtype}, which cannot be read; convert the column to float64", column=name
+    )

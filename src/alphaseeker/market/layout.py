@@ -113,6 +113,10 @@ def find_columns(
     DataError
         A required column is missing, a wanted name stands twice, or a depth level is incomplete.
     """
+    if price_col is None or price_col == "":
+        raise origin.error(
+            f"price_col is {price_col!r}; it must be the name of the column to read as close"
+        )
     required = REQUIRED_COLUMNS if quotes_needed else ("timestamp", "close")
     written = tuple(str(name) for name in names)
     by_name: dict[str, list[int]] = {}

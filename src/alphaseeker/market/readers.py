@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +20,7 @@ from alphaseeker.market.frames import frame_origin, is_frame, read_frame_blocks
 from alphaseeker.market.layout import Block
 from alphaseeker.market.origin import Origin
 from alphaseeker.market.parquet_reader import read_parquet_blocks
-from alphaseeker.market.schema import TickSeries
+from alphaseeker.market.schema import FileRun, TickSeries
 from alphaseeker.market.session_order import SessionOrder
 from alphaseeker.market.sources import find_files, is_parquet
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
-__all__ = ["TickSource", "iter_ticks", "read_ticks"]
+__all__ = ["TickSource", "iter_ticks", "read_ticks", "source_name"]
 
 TickSource: TypeAlias = "str | os.PathLike[str] | pandas.DataFrame | polars.DataFrame"
 
@@ -34,6 +36,11 @@ _CHUNK_ROWS = 250_000
 # Of the limit: arrays that are smaller stay in memory, or a thousand symbols would need thousands
 # of open files.
 SMALL_SHARE = 64
+
+
+def source_name(source: object) -> str:
+    """Return how reports and messages name a source: its path, or the kind of frame."""
+    return str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
 
 
 def iter_ticks(
@@ -110,9 +117,11 @@ def read_ticks(
     assembler = TickAssembler(symbol, order=SessionOrder())
     limit = math.inf if memory_limit is None else memory_limit
     stored: dict[str, dict[str, GrowingArray]] = {}
+    files: dict[str, list[FileRun]] = {}
     wanted = {"columns": tuple(columns), "quotes_needed": quotes_needed}
     for piece in _pieces(source, price_col, chunk_rows, assembler, wanted):
         arrays = stored.setdefault(piece.symbol, {})
+        _append_file(piece, arrays, files.setdefault(piece.symbol, []))
         _append_funding(piece, arrays)
         for name in ("ticks", "rows", "depth", "brought"):
             if getattr(piece, name) is not None:
@@ -122,7 +131,14 @@ def read_ticks(
             for array in every:
                 if array.held >= limit / SMALL_SHARE:
                     array.spill()
-    return [_joined(name, stored.pop(name)) for name in list(stored)]
+    return [_joined(name, stored.pop(name), files[name]) for name in list(stored)]
+
+
+def _append_file(piece: TickSeries, arrays: dict[str, GrowingArray], files: list[FileRun]) -> None:
+    """Note where the rows of the next file begin."""
+    for run in piece.files:
+        if not files or files[-1].number != run.number:
+            files.append(run._replace(start=len(arrays["ticks"]) if "ticks" in arrays else 0))
 
 
 def _append_funding(piece: TickSeries, arrays: dict[str, GrowingArray]) -> None:
@@ -176,30 +192,17 @@ def _pieces(
 def _assemble(
     sources: list[tuple[Origin, Iterator[Block]]], chunk_rows: int, assembler: TickAssembler
 ) -> Iterator[TickSeries]:
-    for origin, blocks in sources:
+    for number, (origin, blocks) in enumerate(sources):
+        files = (FileRun(0, number, Path(origin.name).name),) if len(sources) > 1 else ()
         for block in blocks:
             for series in assembler.pieces(block, origin):
-                for start in range(0, len(series), chunk_rows):
-                    yield _slice(series, start, start + chunk_rows)
+                whole = replace(series, files=files)
+                for start in range(0, len(whole), chunk_rows):
+                    yield whole.piece(start, start + chunk_rows)
     assembler.finish()
 
 
-def _slice(series: TickSeries, start: int, stop: int) -> TickSeries:
-    if start == 0 and stop >= len(series):
-        return series
-    depth = None if series.depth is None else series.depth[start:stop]
-    brought = None if series.brought is None else series.brought[start:stop]
-    return TickSeries(
-        symbol=series.symbol,
-        ticks=series.ticks[start:stop],
-        rows=series.rows[start:stop],
-        depth=depth,
-        funding=None if series.funding is None else series.funding[start:stop],
-        brought=brought,
-    )
-
-
-def _joined(symbol: str, arrays: dict[str, GrowingArray]) -> TickSeries:
+def _joined(symbol: str, arrays: dict[str, GrowingArray], files: list[FileRun]) -> TickSeries:
     return TickSeries(
         symbol=symbol,
         ticks=arrays["ticks"].joined(),
@@ -207,4 +210,5 @@ def _joined(symbol: str, arrays: dict[str, GrowingArray]) -> TickSeries:
         depth=arrays["depth"].joined() if "depth" in arrays else None,
         funding=arrays["funding"].joined() if "funding" in arrays else None,
         brought=arrays["brought"].joined() if "brought" in arrays else None,
+        files=tuple(files),
     )

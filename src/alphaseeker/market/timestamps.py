@@ -14,13 +14,14 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.errors import DataError
-from alphaseeker.market.number_text import is_missing, shown
+from alphaseeker.market.number_text import is_missing, read_number, shown
 from alphaseeker.market.origin import Origin
 
 __all__ = [
@@ -81,8 +82,8 @@ def to_nanoseconds(value: object) -> tuple[int, str]:
     Parameters
     ----------
     value
-        int or float in s, ms, µs or ns; an ISO 8601 string; a datetime, pandas Timestamp or
-        ``numpy.datetime64`` (naive means UTC, aware is converted).
+        int, float or Decimal in s, ms, µs or ns; an ISO 8601 string; a datetime, pandas Timestamp
+        or ``numpy.datetime64`` (naive means UTC, aware is converted).
 
     Returns
     -------
@@ -118,6 +119,8 @@ def _read(value: object) -> tuple[int, str]:
         return _from_number(int(value))
     if isinstance(value, (float, np.floating)):
         return _from_number(float(value))
+    if isinstance(value, Decimal):
+        return _from_number(int(value) if _is_whole(value) else float(value))
     if isinstance(value, str):
         return _from_text(value)
     if isinstance(value, np.datetime64):
@@ -129,6 +132,10 @@ def _read(value: object) -> tuple[int, str]:
     if isinstance(value, date):
         return _from_datetime(datetime.combine(value, time()))
     raise DataError(f"timestamp is {value!r} of type {type(value).__name__}; {_ALLOWED}")
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value.is_finite() and value.adjusted() < 30 and value == value.to_integral_value()
 
 
 def _from_number(value: int | float) -> tuple[int, str]:
@@ -147,7 +154,9 @@ def _from_number(value: int | float) -> tuple[int, str]:
 def _from_text(text: str) -> tuple[int, str]:
     match = _ISO.fullmatch(text.strip())
     if match is None:
-        raise DataError(f"timestamp is {shown(text)}, which is not ISO 8601; {_ALLOWED}")
+        number = read_number(text) is not None
+        problem = "a number as text and not ISO 8601" if number else "which is not ISO 8601"
+        raise DataError(f"timestamp is {shown(text)}, {problem}; {_ALLOWED}")
     day, hour, minute, second, fraction, zone = match.groups()
     clock = f"{day} {hour or '00'}:{minute or '00'}:{second or '00'}"
     if zone is not None and zone != "Z" and len(zone) == 3:

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from alphaseeker._jit import part
 
-__all__ = ["Verdict", "refusal_step"]
+__all__ = ["TOO_LARGE", "Verdict", "is_price", "is_size", "refusal_step"]
 
 
 class Verdict(IntEnum):
@@ -35,8 +35,8 @@ class Verdict(IntEnum):
     BAD_SELL_VOLUME = -9
 
 
-# The smallest float64 that float32 rounds to infinity: features leave as float32.
-_TOO_LARGE = 2.0**128 - 2.0**103
+TOO_LARGE = 2.0**128 - 2.0**103
+"""The smallest float64 that float32 rounds to infinity: features leave as float32."""
 
 _ACCEPTED = int(Verdict.ACCEPTED)
 _BAD_TIMESTAMP = int(Verdict.BAD_TIMESTAMP)
@@ -51,19 +51,21 @@ _BAD_SELL_VOLUME = int(Verdict.BAD_SELL_VOLUME)
 
 
 @part
-def _is_price(value: float) -> bool:
-    return 0.0 < value < _TOO_LARGE  # false for NaN
+def is_price(value: float) -> bool:
+    """Say whether a number can be a price."""
+    return 0.0 < value < TOO_LARGE  # false for NaN
 
 
 @part
-def _is_size(value: float) -> bool:
-    return 0.0 <= value < _TOO_LARGE
+def is_size(value: float) -> bool:
+    """Say whether a number can be a size."""
+    return 0.0 <= value < TOO_LARGE
 
 
 @part
 def _is_quote_price(price: float, size: float) -> bool:
     """Allow the price of an empty side to be zero or missing."""
-    return _is_price(price) or (size == 0.0 and (price == 0.0 or price != price))
+    return is_price(price) or (size == 0.0 and (price == 0.0 or price != price))
 
 
 @part
@@ -100,16 +102,16 @@ def refusal_step(
         return _BAD_BID_PRICE
     if not _is_quote_price(ask_price, ask_volume):
         return _BAD_ASK_PRICE
-    if not _is_size(bid_volume):
+    if not is_size(bid_volume):
         return _BAD_BID_VOLUME
-    if not _is_size(ask_volume):
+    if not is_size(ask_volume):
         return _BAD_ASK_VOLUME
-    if not _is_price(close):
+    if not is_price(close):
         return _BAD_CLOSE
-    if not _is_size(volume):
+    if not is_size(volume):
         return _BAD_VOLUME
-    if not (_is_size(buy_volume) or buy_volume != buy_volume):
+    if not (is_size(buy_volume) or buy_volume != buy_volume):
         return _BAD_BUY_VOLUME
-    if not (_is_size(sell_volume) or sell_volume != sell_volume):
+    if not (is_size(sell_volume) or sell_volume != sell_volume):
         return _BAD_SELL_VOLUME
     return _ACCEPTED

@@ -55,6 +55,8 @@ _LINK_FLAGS = ("-shared",) if sys.platform == "darwin" else ("-shared", "-Wl,-Bs
 
 _NAMES = ("cc", "gcc", "clang")
 _VERSION_TIMEOUT_S = 10.0
+_END_TIMEOUT_S = 1.0
+_LONGEST_PAUSE_S = 0.02
 _MESSAGE_LINES = 5
 _LINE_LENGTH = 200
 
@@ -190,11 +192,49 @@ class _Jobs:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a program with all that it started, and wait for it."""
+    """End a program with all that it started, and wait for it and, for a time, for the others."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _await_group(process.pid)
+
+
+def _await_group(group: int) -> None:
+    """Wait until no member of a process group lives, as one that dies may still hold its files."""
+    deadline = time.monotonic() + _END_TIMEOUT_S
+    pause = 0.001
+    while _lives(group) and time.monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(2.0 * pause, _LONGEST_PAUSE_S)
+
+
+def _lives(group: int) -> bool:
+    """Say whether a process group has a living member; one that nobody waited for is none."""
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    try:
+        processes = [name for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:
+        return True
+    # A group of which nothing is to be seen there may be hidden.
+    states = [state for name in processes for state in _state_in_group(name, group)]
+    return not states or any(state not in "ZXx" for state in states)
+
+
+def _state_in_group(name: str, group: int) -> Iterator[str]:
+    """Give the state of a process, if it is a member of the group."""
+    try:
+        with open(f"/proc/{name}/stat", "rb") as told:
+            # The name before the bracket may hold anything.
+            state, _, its_group = told.read().rpartition(b")")[2].split()[:3]
+        is_member = int(its_group) == group
+    except (OSError, ValueError):  # it is gone, or this is another kind of /proc
+        return
+    if is_member:
+        yield state.decode()
 
 
 def _first_lines(log: Path) -> str:

@@ -12,10 +12,28 @@ from pathlib import Path
 from alphaseeker.errors import ModelError
 from alphaseeker.model.plain_pickle import MAX_FILE_BYTES
 
-__all__ = ["read_model_bytes", "write_model_bytes"]
+__all__ = ["check_target", "read_model_bytes", "require_path", "write_model_bytes"]
 
 # A FIFO opened without O_NONBLOCK waits for a writer for ever.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+
+_HOW = {"model": "train one", "state": "save one with save_state"}
+
+
+def require_path(path: object, *, name: str = "path", what: str = "model") -> None:
+    """Refuse with a ModelError what is no path, or an empty one.
+
+    Parameters
+    ----------
+    path
+        What was given.
+    name
+        What the argument is called where it came from, for messages.
+    what
+        ``"model"`` or ``"state"``: what the file holds, for messages.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ModelError(f"{name} is {path!r}; it must be the path of a {what} file")
 
 
 def _kind(mode: int) -> str:
@@ -32,26 +50,28 @@ def _kind(mode: int) -> str:
     return "not a regular file"
 
 
-def _resolve(path: Path, root: Path) -> Path:
+def _resolve(path: Path, root: Path, what: str) -> Path:
     try:
         real, real_root = path.resolve(strict=True), root.resolve(strict=True)
     except FileNotFoundError as error:
         raise ModelError(
-            f"there is no model file {path}; train one, or give the path of one"
+            f"there is no {what} file {path}; {_HOW[what]}, or give the path of one"
         ) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(
-            f"the path {str(path)!r} cannot be followed ({error}); give the path of a model file"
+            f"the path {str(path)!r} cannot be followed ({error}); give the path of a {what} file"
         ) from error
     if not real.is_relative_to(real_root):
         raise ModelError(
-            f"{path} leads out of the model directory {real_root} to {real}; copy the file into"
+            f"{path} leads out of the {what} directory {real_root} to {real}; copy the file into"
             " the directory, or name the directory it is in"
         )
     return real
 
 
-def read_model_bytes(path: str | Path, *, root: str | Path | None = None) -> bytes:
+def read_model_bytes(
+    path: str | Path, *, root: str | Path | None = None, what: str = "model"
+) -> bytes:
     """Return the bytes of a regular file of at most ``MAX_FILE_BYTES`` inside ``root``.
 
     Parameters
@@ -60,6 +80,8 @@ def read_model_bytes(path: str | Path, *, root: str | Path | None = None) -> byt
         The file, or a symbolic link to it.
     root
         The directory that links may not leave; by default the one named in ``path``.
+    what
+        ``"model"`` or ``"state"``: what the file holds, for messages.
 
     Raises
     ------
@@ -68,7 +90,7 @@ def read_model_bytes(path: str | Path, *, root: str | Path | None = None) -> byt
         ``root``.
     """
     path = Path(path)
-    real = _resolve(path, path.parent if root is None else Path(root))
+    real = _resolve(path, path.parent if root is None else Path(root), what)
     try:
         mode = real.stat().st_mode
         if stat.S_ISREG(mode):  # opening a device can already have an effect
@@ -79,15 +101,15 @@ def read_model_bytes(path: str | Path, *, root: str | Path | None = None) -> byt
                     raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ModelError(
-            f"the model file {path} cannot be read: {error.strerror}; check its permissions and"
+            f"the {what} file {path} cannot be read: {error.strerror}; check its permissions and"
             " its disk"
         ) from error
     if not stat.S_ISREG(mode):
-        raise ModelError(f"{path} is {_kind(mode)}; give the path of a model file")
+        raise ModelError(f"{path} is {_kind(mode)}; give the path of a {what} file")
     if len(raw) > MAX_FILE_BYTES:
         raise ModelError(
-            f"the model file {path} is larger than the allowed {MAX_FILE_BYTES} bytes; get the"
-            " right file, or train with fewer rounds"
+            f"the {what} file {path} is larger than the allowed {MAX_FILE_BYTES} bytes; get the"
+            " right file" + (", or train with fewer rounds" if what == "model" else "")
         )
     return raw
 
@@ -111,8 +133,8 @@ def _write_synced(path: Path, raw: bytes) -> None:
         os.close(descriptor)
 
 
-def _keep_previous(path: Path) -> Path | None:
-    """Give the present file a second name with its time stamp; None where there is no file."""
+def _status(path: Path) -> os.stat_result | None:
+    """Return the status of the file that is to be replaced; None where there is no file."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -121,6 +143,44 @@ def _keep_previous(path: Path) -> Path | None:
         raise ModelError(
             f"{path} is {_kind(status.st_mode)} and is not replaced; give the path of a file"
         )
+    return status
+
+
+def check_target(path: str | Path, *, name: str = "path") -> None:
+    """Look before a long run whether its model could be saved; nothing is created.
+
+    Parameters
+    ----------
+    path
+        Where ``write_model_bytes`` is to write.
+    name
+        What the argument is called where it came from, for messages.
+
+    Raises
+    ------
+    ModelError
+        It is no path, there is something else than a file, or its directory cannot be written to.
+    """
+    require_path(path, name=name)
+    path = Path(path)
+    try:
+        _status(path)
+        folder = next(one for one in path.parents if one.exists())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(
+            f"the model cannot be saved to {str(path)!r}: {reason}; give another path"
+        ) from error
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = "cannot be written to" if folder.is_dir() else "is not a directory"
+        raise ModelError(f"the model cannot be saved to {path}: {folder} {what}; give another path")
+
+
+def _keep_previous(path: Path) -> Path | None:
+    """Give the present file a second name with its time stamp; None where there is no file."""
+    status = _status(path)
+    if status is None:
+        return None
     stamp = datetime.fromtimestamp(status.st_mtime, UTC).strftime("%Y%m%dT%H%M%SZ")
     kept, count = path.with_name(f"{path.stem}.{stamp}{path.suffix}"), 1
     while True:
@@ -141,7 +201,9 @@ def _keep_previous(path: Path) -> Path | None:
             return kept
 
 
-def write_model_bytes(path: str | Path, raw: bytes, *, keep_previous: bool = True) -> Path:
+def write_model_bytes(
+    path: str | Path, raw: bytes, *, keep_previous: bool = True, what: str = "model"
+) -> Path:
     """Put ``raw`` at ``path`` in one step.
 
     The bytes go to a temporary file in the same directory, which is synced and renamed; the
@@ -156,6 +218,8 @@ def write_model_bytes(path: str | Path, raw: bytes, *, keep_previous: bool = Tru
         The whole content.
     keep_previous
         Give the file that is replaced a second name beside it.
+    what
+        ``"model"`` or ``"state"``: what the file holds, for messages.
 
     Returns
     -------
@@ -167,8 +231,9 @@ def write_model_bytes(path: str | Path, raw: bytes, *, keep_previous: bool = Tru
     Raises
     ------
     ModelError
-        The directory, the disk or ``path`` (not a regular file) does not allow it.
+        The directory, the disk or ``path`` (none, or not a regular file) does not allow it.
     """
+    require_path(path, what=what)
     path = Path(path)
     temporary = path.with_name(f".{path.name or 'model'}.{uuid.uuid4().hex}.tmp")
     kept: Path | None = None
@@ -188,7 +253,7 @@ def write_model_bytes(path: str | Path, raw: bytes, *, keep_previous: bool = Tru
             else "the old file, if there was one, is unchanged"
         )
         raise ModelError(
-            f"the model could not be saved to {path}: {reason}; {state}; free the disk or choose"
+            f"the {what} could not be saved to {path}: {reason}; {state}; free the disk or choose"
             " another directory, then save again"
         ) from error
     finally:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from alphaseeker.errors import ModelError
 
 __all__ = [
+    "AGAIN",
     "MAX_CONTENT_BYTES",
     "MAX_DEPTH",
     "MAX_FILE_BYTES",
@@ -47,7 +48,8 @@ _CONTAINERS = ("EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETI
 _FRAMING = ("PROTO", "FRAME", "MEMOIZE", "BINGET", "LONG_BINGET", "STOP")
 _ALLOWED = frozenset(_SCALARS + _TEXTS + _BYTES + _CONTAINERS + _FRAMING)
 
-_AGAIN = "train the model again or get the file again"
+AGAIN = "train the model again or get the file again"
+"""What to do about a file that is refused; it ends every message."""
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -64,12 +66,12 @@ def _decompress(raw: bytes, limit: int) -> bytes:
     decompressor = zlib.decompressobj()
     content = decompressor.decompress(raw, limit + 1)
     if len(content) > limit:
-        raise ModelError(f"it holds more than the allowed {limit} bytes; {_AGAIN}")
+        raise ModelError(f"it holds more than the allowed {limit} bytes; {AGAIN}")
     if not decompressor.eof:
-        raise ModelError(f"it ends early, it is truncated; {_AGAIN}")
+        raise ModelError(f"it ends early, it is truncated; {AGAIN}")
     if decompressor.unused_data:
         extra = len(decompressor.unused_data)
-        raise ModelError(f"it goes on for {extra} bytes after its end; {_AGAIN}")
+        raise ModelError(f"it goes on for {extra} bytes after its end; {AGAIN}")
     return content
 
 
@@ -79,13 +81,13 @@ def _check_opcodes(content: bytes) -> None:
         if opcode.name not in _ALLOWED:
             raise ModelError(
                 f"its pickle uses {opcode.name}, which a file of plain containers never does and"
-                f" which may run code; do not load it elsewhere either, {_AGAIN}"
+                f" which may run code; do not load it elsewhere either, {AGAIN}"
             )
         if count > MAX_OPCODES:
-            raise ModelError(f"its pickle has more than {MAX_OPCODES} opcodes; {_AGAIN}")
+            raise ModelError(f"its pickle has more than {MAX_OPCODES} opcodes; {AGAIN}")
         position = -1 if at is None else at
     if position != len(content) - 1:
-        raise ModelError(f"its pickle goes on after its end; {_AGAIN}")
+        raise ModelError(f"its pickle goes on after its end; {AGAIN}")
 
 
 def decode(raw: bytes, *, limit: int = MAX_CONTENT_BYTES) -> Any:
@@ -105,7 +107,7 @@ def decode(raw: bytes, *, limit: int = MAX_CONTENT_BYTES) -> Any:
         anything but plain containers. Whatever goes wrong, no code of the file has run.
     """
     if raw[:1] != b"\x78":
-        raise ModelError(f"it is not a zlib-compressed joblib file; {_AGAIN}")
+        raise ModelError(f"it is not a zlib-compressed joblib file; {AGAIN}")
     try:
         content = _decompress(raw, limit)
         _check_opcodes(content)
@@ -123,7 +125,7 @@ def decode(raw: bytes, *, limit: int = MAX_CONTENT_BYTES) -> Any:
         RecursionError,
     ) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ModelError(f"it is damaged ({reason}); {_AGAIN}") from error
+        raise ModelError(f"it is damaged ({reason}); {AGAIN}") from error
 
 
 def encode(content: Any) -> bytes:
@@ -162,7 +164,7 @@ class _Writer:
     def put(self, part: bytes) -> None:
         self.size += len(part)
         if self.size > MAX_CONTENT_BYTES:
-            raise ModelError(f"it holds more than {MAX_CONTENT_BYTES} bytes; {_AGAIN}")
+            raise ModelError(f"it holds more than {MAX_CONTENT_BYTES} bytes; {AGAIN}")
         self.parts.append(part)
 
     def text(self, value: str) -> None:
@@ -172,11 +174,11 @@ class _Writer:
 
     def value(self, value: Any, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise ModelError(f"it is nested deeper than {MAX_DEPTH} containers; {_AGAIN}")
+            raise ModelError(f"it is nested deeper than {MAX_DEPTH} containers; {AGAIN}")
         kind = type(value)
         if kind is dict:
             if not all(type(key) is str for key in value):
-                raise ModelError(f"it holds a key that is not a string; {_AGAIN}")
+                raise ModelError(f"it holds a key that is not a string; {AGAIN}")
             self.put(b"d%d:" % len(value))
             for key in sorted(value):
                 self.text(key)
@@ -194,12 +196,12 @@ class _Writer:
             self.put(b"f" + struct.pack(">d", value))
         elif kind is int:
             if not -(2**63) <= value < 2**63:
-                raise ModelError(f"it holds a whole number of more than 64 bits; {_AGAIN}")
+                raise ModelError(f"it holds a whole number of more than 64 bits; {AGAIN}")
             self.put(b"i%d:" % value)
         elif kind is bool or value is None:
             self.put({None: b"n", True: b"t", False: b"u"}[value])
         else:
-            raise ModelError(f"it holds a {kind.__name__}, which is not a plain value; {_AGAIN}")
+            raise ModelError(f"it holds a {kind.__name__}, which is not a plain value; {AGAIN}")
 
 
 def canonical_bytes(content: Any) -> bytes:
@@ -217,5 +219,5 @@ def canonical_bytes(content: Any) -> bytes:
     try:
         writer.value(content, 0)
     except UnicodeEncodeError as error:
-        raise ModelError(f"it holds text that is not Unicode ({error.reason}); {_AGAIN}") from error
+        raise ModelError(f"it holds text that is not Unicode ({error.reason}); {AGAIN}") from error
     return b"".join(writer.parts)

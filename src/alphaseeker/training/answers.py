@@ -21,6 +21,7 @@ from alphaseeker.training import baselines as simple
 from alphaseeker.training.adaptation import adapt
 from alphaseeker.training.dataset import Rows, gather
 from alphaseeker.training.importance import HeldSample, sample_places
+from alphaseeker.training.metrics import direction_score
 from alphaseeker.training.row_matrix import RowMatrix, score_rows
 from alphaseeker.training.target import HOLD, classify, target_from_dict
 
@@ -75,13 +76,16 @@ class Answers:
     prior
         float64, (m, 3): class shares of that model's training part.
     probabilities
-        float64, (m, 3), calibrated.
+        float64, (m, 3), calibrated, and adapted where the model's calibration goes on.
+    unadapted
+        float64, (m,): p_buy - p_sell of the calibrated probabilities before they were adapted.
     choice
         int8: the most probable class, ties are HOLD.
     side
         int8: +1, -1, 0: what the engine would do, the smallest confidence applied.
     rivals
-        Probabilities of each baseline, float64, (m, 3).
+        Probabilities of each baseline, float64, (m, 3), calibrated and adapted as the model's are;
+        the class prior stays what it is.
     book
         The columns of the book by name, float32, (m,).
     """
@@ -91,6 +95,7 @@ class Answers:
     label: npt.NDArray[np.int8]
     prior: npt.NDArray[np.float64]
     probabilities: npt.NDArray[np.float64]
+    unadapted: npt.NDArray[np.float64]
     choice: npt.NDArray[np.int8]
     side: npt.NDArray[np.int8]
     rivals: Mapping[str, npt.NDArray[np.float64]]
@@ -185,32 +190,39 @@ def answer(
     target = target_from_dict(model.target)
     columns = columns_of(blocks, model.feature_names)
     label = classify(rows.forward_return, rows.barrier, target)
+    free = {**model.calibration, "min_confidence": 0.0}
+    adaptive = model.calibration.get("adaptive") is not None
+    stream = asked if adaptive and asked is not None else chosen
+    own = np.searchsorted(stream, chosen)
+
+    def adapted(calibrated: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return adapt(
+            blocks,
+            stream,
+            calibrated,
+            calibration=model.calibration,
+            prior=model.class_prior,
+            target=model.target,
+            reference=model.training.get("reference"),
+        )[own]
+
     last = simple.last_resolved_label(rows.timestamp, rows.segment, rows.label_end, label)
     fitted = model.training["baselines"]
+    # What follows the labels for the model does so for them, or beating them would say nothing.
     rivals = {
         "class_prior": simple.prior_probabilities(model.class_prior, len(chosen)),
-        "last_label": simple.last_label_probabilities(last[chosen], fitted["last_label"]),
+        "last_label": adapted(simple.last_label_probabilities(last[stream], fitted["last_label"])),
     }
     logistic = fitted["logistic"]
     if logistic is not None:
         read = columns_of(blocks, logistic["features"])
-        rivals["logistic"] = simple.logistic_probabilities(gather(blocks, chosen, read), logistic)
-    free = {**model.calibration, "min_confidence": 0.0}
-    adaptive = model.calibration.get("adaptive") is not None
-    stream = asked if adaptive and asked is not None else chosen
+        rivals["logistic"] = adapted(
+            simple.logistic_probabilities(gather(blocks, stream, read), logistic)
+        )
     matrix = RowMatrix(blocks, stream, columns)
     decision = allocate_decision(free)
-    probabilities = probabilities_of(decision, score_rows(score_matrix, matrix))
-    own = np.searchsorted(stream, chosen)
-    probabilities = adapt(
-        blocks,
-        stream,
-        probabilities,
-        calibration=model.calibration,
-        prior=model.class_prior,
-        target=model.target,
-        reference=model.training.get("reference"),
-    )[own]
+    calibrated = probabilities_of(decision, score_rows(score_matrix, matrix))
+    probabilities = adapted(calibrated)
     choice = choices_of(decision, probabilities)
     decided = choices_of(allocate_decision(model.calibration), probabilities)
     places = sample_places(len(chosen))
@@ -238,6 +250,7 @@ def answer(
         label=label[chosen],
         prior=rivals["class_prior"],
         probabilities=stored(probabilities),
+        unadapted=stored(direction_score(calibrated[own])),
         choice=choice,
         # Anything beyond the three classes (low confidence) is a HOLD.
         side=np.where(decided <= 2, decided - HOLD, 0).astype(np.int8),

@@ -24,7 +24,13 @@ from alphaseeker.training.dataset import Rows, join_blocks, warm_rows
 from alphaseeker.training.importance import feature_importance
 from alphaseeker.training.metrics import calibration_curve, symbol_rank_correlation
 from alphaseeker.training.paths import mean_card, spread_of
-from alphaseeker.training.scorecard import HeldBack, held_back, score, skill_ahead
+from alphaseeker.training.scorecard import (
+    HeldBack,
+    held_back,
+    information_coefficients,
+    score,
+    skill_ahead,
+)
 from alphaseeker.training.search import Search
 from alphaseeker.training.significance import cell_returns, significance
 from alphaseeker.training.splits import MIN_ROWS
@@ -72,6 +78,8 @@ def judge_answers(answers: Answers, target: Target) -> Judged:
     smallest confidence, so that they compare with the baselines'. ``n_trades`` and
     ``net_return_bp`` are of the decisions that the engine would take, 0 where it takes none;
     ``n_trades_all`` and ``net_return_all_bp`` of acting on every directional choice.
+    ``ic_unadapted`` and ``ic_pooled_unadapted`` are of the model's own probabilities, with which
+    live monitoring compares (``inference.rolling_ic``).
 
     Parameters
     ----------
@@ -89,9 +97,12 @@ def judge_answers(answers: Answers, target: Target) -> Judged:
     every = simulate_trades(held.rows, directional, transaction_cost=cost)
     card = score(held, answers.probabilities, answers.choice, trades, every)
     card["n_trades"], card["n_trades_all"] = len(trades), len(every)
+    card["ic_unadapted"], card["ic_pooled_unadapted"] = information_coefficients(
+        held, answers.unadapted
+    )
     times = held.rows.timestamp
     card["ece_expected"], card["ece_limit"] = calibration_limit(
-        answers.probabilities, times, held.rows.symbol, target.horizon_ns
+        answers.probabilities, answers.label, times, held.rows.symbol, target.horizon_ns
     )
     place = {
         "start_ns": int(times.min()),

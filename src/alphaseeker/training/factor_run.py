@@ -71,8 +71,8 @@ def evaluate_factor_source(
     Returns
     -------
     dict
-        That of ``evaluate_factor_blocks``, with ``success``, ``report_path`` and ``quotes``:
-        whether the returns are those of the mid and quoted spreads are paid.
+        That of ``evaluate_factor_blocks``, with ``success``, ``report_path``, ``warnings`` of the
+        data and ``quotes``: whether the returns are those of the mid and quoted spreads are paid.
 
     Raises
     ------
@@ -91,20 +91,22 @@ def evaluate_factor_source(
     blocks: list[FeatureBlock]
     if quotes:
         judged = judge_series(data, series, config)
+        warnings = judged.quality.warnings()
         blocks, end_ns = _featured(judged, config, custom, only_columns)
         brought = [
             _brought(one, kept, names)
             for one, kept in zip(judged.series, judged.accepted, strict=True)
         ]
     else:
-        end_ns = None
+        end_ns, warnings = None, ()
         bare = [_without_quotes(one, price_col) for one in series]
         blocks = [block for block, _ in bare]
         brought = [_brought(one, kept, names) for one, (_, kept) in zip(series, bare, strict=True)]
     del series
     evaluated = evaluate_factor_blocks(blocks, config, brought=brought, on_progress=on_progress)
     say_where_graded(evaluated["factor_results"], end_ns)
-    result = {"success": True, **evaluated, "quotes": quotes, "report_path": str(report_path)}
+    result = {"success": True, **evaluated, "quotes": quotes, "warnings": list(warnings)}
+    result["report_path"] = str(report_path)
     if not quotes:
         title, _, rest = evaluated["report"].partition("\n")
         said = f"no quotes: returns are those of {price_col!r}, and the quoted spread counts as 0"

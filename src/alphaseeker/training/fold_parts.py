@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from alphaseeker.config import Config, ModelConfig
+from alphaseeker.errors import DataError
 from alphaseeker.features.block import FeatureBlock
 from alphaseeker.training.dataset import Rows, warm_rows
 from alphaseeker.training.folds import Fold
-from alphaseeker.training.splits import MIN_ROWS, refuse_short
+from alphaseeker.training.splits import MIN_ROWS, NANOSECONDS, refuse_short
 from alphaseeker.training.target import Target, classify, fit_threshold, require_all_classes
-from alphaseeker.training.weights import class_factors, sample_weights
+from alphaseeker.training.weights import class_factors, require_class_weights, sample_weights
 
-__all__ = ["Part", "TrainingData", "labelled_parts", "require_rows"]
+__all__ = ["Part", "TrainingData", "labelled_parts", "require_labels", "require_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def labelled_parts(
     Raises
     ------
     DataError
-        A part has fewer than 30 rows, or the training part lacks a class.
+        A part has fewer than 30 rows, or the training part lacks a class or its weight.
     """
     rows, config = data.rows, data.config
     warm = rows.usable & warm_rows(
@@ -93,9 +94,13 @@ def labelled_parts(
     outcome = rows.forward_return[chosen[0]]
     target = fit_threshold(data.target, outcome)
     label = classify(rows.forward_return, rows.barrier, target)
-    require_all_classes(label[chosen[0]], outcome, target)
+    try:
+        require_all_classes(label[chosen[0]], outcome, target)
+    except DataError as error:
+        raise DataError(f"{fold.name}: {error}") from error
     taken = [rows.take(numbers) for numbers in chosen]
     weights = [_row_weights(one, config.model) for one in taken]
+    require_class_weights(weights[0], label[chosen[0]])
     factors = np.ones(3)
     if config.model.class_weight is not None:
         factors = class_factors(weights[0], label[chosen[0]])
@@ -114,6 +119,26 @@ def _row_weights(rows: Rows, config: ModelConfig) -> npt.NDArray[np.float64]:
         rows.symbol,
         unique=config.label_weight is not None,
         half_life_ns=None if half_life is None else 1e9 * half_life,
+    )
+
+
+def require_labels(rows: Rows, target: Target) -> None:
+    """Refuse with a DataError rows of which none has a label that the data resolve, and say why."""
+    if len(rows) == 0 or (rows.label_end >= 0).any():
+        return
+    begins = np.flatnonzero(np.diff(rows.segment, prepend=rows.segment[0] - 1))
+    ends = np.append(begins[1:], len(rows)) - 1
+    longest = float((rows.timestamp[ends] - rows.timestamp[begins]).max()) / NANOSECONDS
+    horizon = f"no row has a label: HORIZON_S is {target.horizon_s:g}, "
+    if longest < target.horizon_s:
+        raise DataError(
+            f"{horizon}and the longest session (or stretch without a gap above MAX_GAP_S) lasts "
+            f"{longest:g} s: shorten HORIZON_S, or bring longer sessions"
+        )
+    steps = np.diff(rows.timestamp)[np.diff(rows.segment) == 0]
+    raise DataError(
+        f"{horizon}and the rows of this grid lie {float(np.median(steps)) / NANOSECONDS:g} s "
+        "apart, so that nothing is seen within it: raise HORIZON_S to that at least"
     )
 
 

@@ -3,6 +3,8 @@
 Gain is what the splits of a feature took from the training loss. The permutation importance is how
 many nats a row the log loss rises when a feature's values are shuffled among held-back rows
 (Breiman 2001): near 0 for what only fits the training part, and for a feature that others repeat.
+Probabilities are not adapted (``model.adaptive``): an adapted one depends on the order of the rows
+before it, which shuffling breaks, and the rows here are a sample without their neighbours.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from alphaseeker.config import Config
 from alphaseeker.features.matrix_file import release
 from alphaseeker.market.gate import Verdict
 from alphaseeker.market.quality import QualityAccumulator, QualityReport, enforce
-from alphaseeker.market.readers import read_ticks
+from alphaseeker.market.readers import read_ticks, source_name
 from alphaseeker.market.schema import TickSeries
 
 __all__ = ["JUDGED_AT_ONCE", "MB", "Judged", "judge_series", "judge_source", "read_source"]
@@ -82,22 +81,14 @@ def judge_series(data: Any, read: Sequence[TickSeries], config: Config) -> Judge
     DataError
         The source is worse than DATA_CONFIG allows.
     """
-    source = str(data) if isinstance(data, (str, os.PathLike)) else type(data).__name__
     limits = {"max_gap_s": config.inference.MAX_GAP_S, "max_jump": config.inference.MAX_JUMP}
-    total = QualityAccumulator(source, **limits)
+    total = QualityAccumulator(source_name(data), **limits)
     series, accepted = [], []
     for one in read:
         kept = np.empty(len(one), dtype=np.bool_)
         for start in range(0, len(one), JUDGED_AT_ONCE):
-            rows = slice(start, start + JUDGED_AT_ONCE)
-            piece = replace(
-                one,
-                ticks=one.ticks[rows],
-                rows=one.rows[rows],
-                depth=None if one.depth is None else one.depth[rows],
-            )
-            verdicts = total.update(piece)
-            kept[rows] = (verdicts >= 0) & (verdicts < REPEATED)
+            verdicts = total.update(one.piece(start, start + JUDGED_AT_ONCE))
+            kept[start : start + JUDGED_AT_ONCE] = (verdicts >= 0) & (verdicts < REPEATED)
             for array in (one.ticks, one.rows, one.depth):
                 if array is not None:
                     release(array)

@@ -24,7 +24,7 @@ from alphaseeker.training.dataset import any_warm_rows, fingerprint, join_blocks
 from alphaseeker.training.evaluation import Judged, fold_entry, judge_answers, report_of
 from alphaseeker.training.fit import raw_scores
 from alphaseeker.training.fold_fit import FoldFit, Progress, fit_fold
-from alphaseeker.training.fold_parts import TrainingData, require_rows
+from alphaseeker.training.fold_parts import TrainingData, require_labels, require_rows
 from alphaseeker.training.folds import Fold, Plan, plan_folds
 from alphaseeker.training.importance import HeldSample, feature_importance
 from alphaseeker.training.resume import Resumed
@@ -140,6 +140,7 @@ def train_on_blocks(
         config=config,
         select=select,
     )
+    require_labels(data.rows, target)
     plan = _plan(data, resumed)
     fits = len(plan.folds) + config.split.REFIT
 

@@ -21,6 +21,7 @@ as the old labels look ahead and EMBARGO_S.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -39,7 +40,7 @@ from alphaseeker.features.custom import CustomFeature
 from alphaseeker.features.settings import settings_from_plain
 from alphaseeker.market.schema import TickSeries
 from alphaseeker.model.artifact import ModelArtifact, load_artifact
-from alphaseeker.model.model_file import read_model_bytes
+from alphaseeker.model.model_file import read_model_bytes, require_path
 from alphaseeker.training.selection import Selection
 
 __all__ = ["DEFAULT_MODE", "MODES", "Resumed", "later_rows", "naming_the_cut", "resume_from"]
@@ -180,7 +181,7 @@ class Resumed:
 
 
 def resume_from(
-    path: str | Path, mode: str, config: Config, custom: Sequence[CustomFeature] = ()
+    path: str | os.PathLike[str], mode: str, config: Config, custom: Sequence[CustomFeature] = ()
 ) -> Resumed:
     """Read the model that a training is to go on from.
 
@@ -211,6 +212,8 @@ def resume_from(
             f"SEARCH_MINUTES is {minutes:g}, but a warm start cannot search: trials are fitted "
             "from nothing. Set SEARCH_MINUTES = 0, or use resume_mode refit (--resume-mode refit)"
         )
+    require_path(path, name="resume")
+    path = Path(path)
     artifact = load_artifact(path)
     settings = settings_from_plain(artifact.settings, custom)
     if schema_hash(artifact.feature_names, settings.custom_columns) != artifact.schema_hash:
@@ -256,16 +259,7 @@ def later_rows(
         raise DataError(f"all {rows:,} {cut}: give data of a later time, or train without resume")
     if before == 0:
         return tuple(series), tuple(accepted), ()
-    taken = [
-        TickSeries(
-            symbol=one.symbol,
-            ticks=one.ticks[mask],
-            rows=one.rows[mask],
-            depth=None if one.depth is None else one.depth[mask],
-        )
-        for one, mask in zip(series, kept, strict=True)
-        if mask.any()
-    ]
+    taken = [one.chosen(mask) for one, mask in zip(series, kept, strict=True) if mask.any()]
     masks = [own[mask] for own, mask in zip(accepted, kept, strict=True) if mask.any()]
     warning = f"{before:,} of {rows:,} {cut} and were left out"
     return tuple(taken), tuple(masks), (warning,)

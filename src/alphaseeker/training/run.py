@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alphaseeker.config import Config
-from alphaseeker.errors import DataError
+from alphaseeker.errors import ConfigError, DataError
 from alphaseeker.factors.evaluation import evaluate_factor_blocks
 from alphaseeker.features.batch import compute_features
 from alphaseeker.features.block import FeatureBlock, FeatureSettings
@@ -66,7 +65,21 @@ BY_ROW = (
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """A model ready to be saved, and the results beside it."""
+    """A model ready to be saved, and the results beside it.
+
+    Attributes
+    ----------
+    artifact
+        The model.
+    trained
+        Its training and evaluation.
+    factors
+        Grades of the features; empty where there is too little data for them.
+    warnings
+        What a user should know, one sentence each; those of the data stand first.
+    quality
+        What the gate counted in the data.
+    """
 
     artifact: ModelArtifact
     trained: TrainedModel
@@ -141,14 +154,17 @@ def train_source(
     DataError
         The data cannot be read, is too bad, or too short.
     ConfigError
-        The mode or a feature is unknown, or a warm start is to search or to select.
+        The mode or a feature is unknown, a mode comes without a model to go on from, or a warm
+        start is to search or to select.
     ModelError
         The model to go on from cannot be used.
     """
+    if resume is None and resume_mode != DEFAULT_MODE:
+        raise ConfigError("resume_mode needs resume: name the model to go on from")
     resumed = None
     overridden: tuple[str, ...] = ()
     if resume is not None:
-        resumed = resume_from(Path(resume), resume_mode, config, custom)
+        resumed = resume_from(resume, resume_mode, config, custom)
         overridden, config = resumed.overridden(config), resumed.config(config)
     wanted = check_select(select, custom, resumed)
     report: Callable[[str, int, int], None] = on_progress or (lambda stage, done, total: None)
@@ -215,7 +231,13 @@ def train_source(
         artifact=artifact,
         trained=trained,
         factors=factors,
-        warnings=(*left_out, *overridden, *trained.warnings, *warnings),
+        warnings=(
+            *judged.quality.warnings(),
+            *left_out,
+            *overridden,
+            *trained.warnings,
+            *warnings,
+        ),
         quality=judged.quality,
     )
 
@@ -291,7 +313,8 @@ def evaluate_source(
     -------
     dict
         ``evaluation_results`` as from training, with ``held_back`` beside it: the first moment
-        judged, and how many rows lay before and after it.
+        judged, and how many rows lay before and after it; and ``warnings``: those of the data,
+        then those of the evaluation.
 
     Raises
     ------
@@ -325,6 +348,7 @@ def evaluate_source(
         results = evaluate_on(blocks, artifact, predictor.predict_matrix, from_ns=from_ns)
     finally:
         predictor.close()
+    results["warnings"] = [*judged.quality.warnings(), *results["warnings"]]
     results["held_back"] = {
         "from": _iso(from_ns),
         "rows_before": before,

@@ -39,7 +39,16 @@ from alphaseeker.training.dataset import Rows
 from alphaseeker.training.target import BUY, SELL
 from alphaseeker.training.trades import Trades
 
-__all__ = ["HeldBack", "Sums", "cell_sums", "held_back", "score", "skill_ahead", "statistics"]
+__all__ = [
+    "HeldBack",
+    "Sums",
+    "cell_sums",
+    "held_back",
+    "information_coefficients",
+    "score",
+    "skill_ahead",
+    "statistics",
+]
 
 # LightGBM's weights are float32: where a model only repeats the prior, it differs from it by 1e-9.
 ZERO_DIGITS = 6
@@ -121,7 +130,8 @@ def cell_sums(
         return np.column_stack([summed(values, held.cell) for values in terms])
 
     pair = (held.cell * 3 + label) * 3 + choice
-    beyond, outcome = _beyond_prior(held, probabilities), held.rows.forward_return
+    beyond = _beyond_prior(held, metrics.direction_score(probabilities))
+    outcome = held.rows.forward_return
     sums: Sums = {
         "rows": summed(None, held.cell),
         "confusion": np.bincount(pair, minlength=9 * cells).reshape(cells, 9).astype(np.float64),
@@ -144,12 +154,10 @@ def cell_sums(
     return sums
 
 
-def _beyond_prior(
-    held: HeldBack, probabilities: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _beyond_prior(held: HeldBack, direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return p_buy - p_sell less that of each row's prior, shape (n,); 0 where it is constant."""
     own = held.prior[:, BUY] - held.prior[:, SELL]
-    beyond = np.round(metrics.direction_score(probabilities) - own, ZERO_DIGITS)
+    beyond = np.round(direction - own, ZERO_DIGITS)
     return np.zeros(len(beyond)) if beyond.min() == beyond.max() else beyond
 
 
@@ -235,7 +243,7 @@ def score(
     result["log_loss"] = float(log_loss(held.label, probabilities, labels=[0, 1, 2]))
     result["ece"] = metrics.expected_calibration_error(probabilities, held.label)
     result["auc"] = metrics.direction_auc(
-        _beyond_prior(held, probabilities), held.rows.forward_return
+        _beyond_prior(held, metrics.direction_score(probabilities)), held.rows.forward_return
     )
     result["directional_accuracy"] = metrics.directional_accuracy(
         metrics.direction_score(probabilities), held.label
@@ -245,6 +253,18 @@ def score(
         for name, values in sorted(samples.items())
     }
     return result
+
+
+def information_coefficients(
+    held: HeldBack, direction: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return ``ic`` and ``ic_pooled`` (see the module) of p_buy - p_sell, shape (n,)."""
+    beyond, outcome = _beyond_prior(held, direction), held.rows.forward_return
+    symbol = held.rows.symbol
+    left, right = (metrics.signed_ranks(values, symbol) for values in (beyond, outcome))
+    sums = np.array([[left @ left, right @ right, left @ right]]) / len(left)
+    pooled = metrics.symbol_rank_correlation(beyond, outcome, symbol)
+    return float(_correlation(*sums.T)[0]), pooled
 
 
 def skill_ahead(

@@ -38,7 +38,9 @@ def evaluate_trial(
     """Fit with the parameters of a trial and say what that gives on the validation part.
 
     The fit stops early on the validation part, its temperature is fitted there, and there both the
-    loss and the returns are measured: the test part has no place in a search.
+    loss and the returns are measured: the test part has no place in a search. The probabilities
+    are not adapted (``model.adaptive``): what a trial is to show is what its trees know, and a
+    calibration that follows the labels would make up for part of what the worse trials lack.
 
     Parameters
     ----------

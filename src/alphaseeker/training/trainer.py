@@ -11,6 +11,7 @@ from alphaseeker.config import Config
 from alphaseeker.features.custom import CustomFeature
 from alphaseeker.model.artifact import save_artifact
 from alphaseeker.model.backends import compile_ahead
+from alphaseeker.model.model_file import check_target
 
 if TYPE_CHECKING:
     from alphaseeker.training.pipeline import Progress
@@ -79,13 +80,17 @@ class Trainer:
         DataError
             The data cannot be read, is too bad or too short, or lacks a feature of ``select``.
         ConfigError
-            ``select`` names an unknown feature, or cannot be had with ``resume``.
+            ``select`` names an unknown feature, or cannot be had with ``resume``; ``resume_mode``
+            is unknown, or comes without ``resume``.
         ModelError
-            The model cannot be saved, or the one to go on from cannot be used.
+            The model cannot be saved at ``model_path``, which is looked at before anything runs,
+            or the one to go on from cannot be used.
         """
         from alphaseeker.training.outcome import save_outcome
         from alphaseeker.training.run import train_source
 
+        target = DEFAULT_MODEL_PATH if model_path is None else model_path
+        check_target(target, name="model_path")
         run = train_source(
             data,
             self.config,
@@ -96,14 +101,16 @@ class Trainer:
             resume_mode=resume_mode,
             select=select,
         )
-        path = save_artifact(run.artifact, model_path or DEFAULT_MODEL_PATH)
+        path = save_artifact(run.artifact, target)
         backend = self.config.inference.BACKEND
         failure = compile_ahead(run.artifact.model_text, backend=backend, on_progress=on_progress)
         if self._pool.loaded is None:
             self.load_model(path)
         outcome = save_outcome(run, path, backend=backend, library_failure=failure)
+        told = run.quality.warnings()  # in the log since the data were judged
         for warning in outcome["results"]["warnings"]:
-            logger.warning("%s", warning)
+            if warning not in told:
+                logger.warning("%s", warning)
         return outcome
 
     def evaluate(self, data: Any, price_col: str | None = None) -> dict[str, Any]:

@@ -18,7 +18,17 @@ import numpy.typing as npt
 
 from alphaseeker.errors import DataError
 
-__all__ = ["average_uniqueness", "class_factors", "recency_weights", "sample_weights"]
+__all__ = [
+    "average_uniqueness",
+    "class_factors",
+    "recency_weights",
+    "require_class_weights",
+    "sample_weights",
+]
+
+# Of all weight, that a class must have: LightGBM keeps weights as float32, and what balances a
+# lesser one would make its few rows all that counts.
+LEAST_CLASS_SHARE = 1e-6
 
 
 def average_uniqueness(
@@ -139,13 +149,7 @@ def class_factors(
     DataError
         Shapes differ, a weight or a label is not allowed, or all weights of a class are 0.
     """
-    _check_shapes(weights, label=label)
-    _check_labels(label)
-    bad = np.flatnonzero(~((0.0 <= weights) & (weights < np.inf)))
-    if len(bad):
-        raise DataError(
-            f"the weight of row {bad[0]} is {weights[bad[0]]}; it must be finite, at least 0"
-        )
+    _check_weights(weights, label)
     there = np.bincount(label, minlength=3) > 0
     totals = np.bincount(label, weights, minlength=3)
     empty = np.flatnonzero(there & (totals <= 0.0))
@@ -156,6 +160,31 @@ def class_factors(
         )
     share = totals.sum() / max(int(there.sum()), 1)
     return np.asarray(np.where(there, share / np.where(there, totals, 1.0), 0.0))
+
+
+def require_class_weights(weights: npt.NDArray[np.float64], label: npt.NDArray[np.int8]) -> None:
+    """Refuse weights under which a class that is there has less than a millionth of the total.
+
+    Parameters
+    ----------
+    weights, label
+        As in `class_factors`.
+
+    Raises
+    ------
+    DataError
+        As in `class_factors`, or a class has next to no weight.
+    """
+    _check_weights(weights, label)
+    there = np.bincount(label, minlength=3) > 0
+    totals = np.bincount(label, weights, minlength=3)
+    faint = np.flatnonzero(there & ~(totals >= LEAST_CLASS_SHARE * totals.sum()))
+    if len(faint):
+        raise DataError(
+            f"the rows of class {faint[0]} have {totals[faint[0]]:.3g} of a weight of "
+            f"{totals.sum():.3g} in all, at least a millionth is needed; "
+            "take a longer half-life, or newer rows of that class"
+        )
 
 
 def sample_weights(
@@ -209,6 +238,16 @@ def _check_shapes(first: npt.NDArray[np.generic], **others: npt.NDArray[np.gener
                 f"{name} has shape {values.shape} beside {first.shape}; "
                 "give one value for each row in all of them"
             )
+
+
+def _check_weights(weights: npt.NDArray[np.float64], label: npt.NDArray[np.int8]) -> None:
+    _check_shapes(weights, label=label)
+    _check_labels(label)
+    bad = np.flatnonzero(~((0.0 <= weights) & (weights < np.inf)))
+    if len(bad):
+        raise DataError(
+            f"the weight of row {bad[0]} is {weights[bad[0]]}; it must be finite, at least 0"
+        )
 
 
 def _check_labels(label: npt.NDArray[np.int8]) -> None:
