@@ -1,6 +1,8 @@
-"""The catalogue's columns as one writes them in pandas, on a grid of one second.
+"""The catalogue's columns as one writes them in pandas.
 
-What several columns need is computed once for a ``Market``; one that is fresh pays for all of it.
+What several columns need is computed once for a market: of rows that are buckets
+(``market_in_pandas``) or of events (``market_in_pandas_events``). One that is fresh pays for all of
+it.
 Left out is ``book.microprice_dev``, which is looked up in a fitted table.
 """
 
@@ -10,39 +12,18 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from market_in_pandas import SECOND
+from market_in_pandas import LN2, share
 
 from alphaseeker.features.catalogue import FEATURES
 
 __all__ = ["IN_PANDAS"]
 
-LN2 = float(np.log(2.0))
+ANGLE = 2 * np.pi / 1440  # of a minute of the day
 
 
-def share(above, below, otherwise=0.0):
-    return (above / below).where(below != 0, otherwise)
-
-
-def score(market, name, w):
-    window = getattr(market, name).rolling(w + 1)
-    return share(getattr(market, name) - window.mean(), window.std(ddof=0))
-
-
-def level_average(values, half_life):
-    before = values.shift().fillna(values.iloc[0])
-    return before.ewm(halflife=half_life, adjust=False).mean()
-
-
-def age(market, fields):
-    changed = np.logical_or.reduce([field != field.shift() for field in fields])
+def age(market, changed):
     since = market.time.where(changed).ffill()
     return np.log1p((market.time - since) * 1e-9)
-
-
-def pace(values, half_life):
-    """Return an impulse EWMA, per second."""
-    weight = LN2 / half_life / (1 - 2.0 ** (-1 / half_life))
-    return values.fillna(0.0).ewm(halflife=half_life, adjust=False).mean() * weight
 
 
 def quote_slope(market, w):
@@ -56,29 +37,26 @@ def wap_dev(market, w):
 
 
 def ofi_fast_slow(market, w):
-    return (pace(market.flow, 1) - pace(market.flow, 30)) / market.mean("half_size", 30)
+    return (market.pace("flow", 1) - market.pace("flow", 30)) / market.mean("half_size", 30)
 
 
 def quote_rate_ratio(market, w):
-    return share(market.sum("quotes", 5) / 5, market.sum("quotes", 300) / 300, 1.0)
+    return share(market.sum("changed", 5) / 5, market.sum("changed", 300) / 300, 1.0)
 
 
 def strength(market, w):
-    up = market.move.clip(lower=0).ewm(alpha=1 / w, adjust=False).mean()
-    down = (-market.move).clip(lower=0).ewm(alpha=1 / w, adjust=False).mean()
+    up, down = market.ups_and_downs(w)
     return (100 * up / (up + down)).where(up + down > 1e-12 * market.mid, 50.0)
 
 
 def range_position(market, w):
-    low, high = market.rolled("mid", "min", w + 2), market.rolled("mid", "max", w + 2)
+    low, high = market.extremes(w)
     return share(market.mid - low, high - low, 0.5)
 
 
 def slope(market, w):
     count = w + 1
-    centre = market.place - w / 2
-    rise = market.sum("placed_mid", w) - centre * market.sum("mid", w)
-    return rise / ((count**3 - count) / 12) / market.mid * 1e4
+    return market.rise(w) / ((count**3 - count) / 12) / market.mid * 1e4
 
 
 def autocorrelation(market, w):
@@ -87,22 +65,23 @@ def autocorrelation(market, w):
 
 
 def run_length(market, w):
-    moves = np.sign(market.move)
+    moves = np.sign(market.tick_move)
     moves = moves[moves != 0]
     begins = moves != moves.shift()
     place = pd.Series(np.arange(1.0, len(moves) + 1), index=moves.index)
     run = (place - place.where(begins).ffill() + 1) * moves
+    run = run.fillna(0.0)  # where a segment begins there is no move to go on from
     return run.reindex(market.mid.index).ffill()
 
 
 def convergence(market, histogram):
-    number = market.time // (60 * SECOND)
-    closes = market.mid.groupby(number).last()[1:]
+    bars = market.bars(60)
+    closes = bars.known(bars.close)
     fast = closes.ewm(span=12, adjust=False).mean()
     line = fast - closes.ewm(span=26, adjust=False).mean()
     if histogram:
         line = line - line.ewm(span=9, adjust=False).mean()
-    return market.spread_out(line / closes * 1e4, number)
+    return bars.closed(line / closes * 1e4)
 
 
 def jump_share(market, w):
@@ -115,45 +94,44 @@ def ratio_short_long(market, w):
 
 
 def bar_return(market, w):
-    number, bars, _ = market.bars(w)
-    opened = bars["open"].reindex(number).reset_index(drop=True)
-    return np.log(market.mid / opened) * 1e4
+    bars = market.bars(w)
+    return np.log(market.mid / bars.in_progress(bars.open)) * 1e4
 
 
 def of_last_bar(formula):
     def column(market, w):
-        number, bars, logs = market.bars(w)
-        return market.spread_out(formula(bars, logs), number)
+        bars = market.bars(w)
+        return bars.closed(formula(bars))
 
     return column
 
 
-def garman_klass(bars, logs):
-    size, rise = logs["high"] - logs["low"], logs["close"] - logs["open"]
+def garman_klass(bars):
+    size, rise = bars.log_high - bars.log_low, bars.log_close - bars.log_open
     return np.sqrt((0.5 * size**2 - (2 * LN2 - 1) * rise**2).clip(lower=0)) * 1e4
 
 
-def rogers_satchell(bars, logs):
-    above = (logs["high"] - logs["close"]) * (logs["high"] - logs["open"])
-    below = (logs["low"] - logs["close"]) * (logs["low"] - logs["open"])
+def rogers_satchell(bars):
+    above = (bars.log_high - bars.log_close) * (bars.log_high - bars.log_open)
+    below = (bars.log_low - bars.log_close) * (bars.log_low - bars.log_open)
     return np.sqrt((above + below).clip(lower=0)) * 1e4
 
 
-def close_position(bars, logs):
-    return share(bars["close"] - bars["low"], bars["high"] - bars["low"], 0.5)
+def close_position(bars):
+    return share(bars.close - bars.low, bars.high - bars.low, 0.5)
 
 
-def body_share(bars, logs):
-    return share((bars["close"] - bars["open"]).abs(), bars["high"] - bars["low"])
+def body_share(bars):
+    return share((bars.close - bars.open).abs(), bars.high - bars.low)
 
 
-def volume_ratio(bars, logs):
-    return share(bars["volume"], bars["volume"].ewm(alpha=1 / 8, adjust=False).mean(), 1.0)
+def volume_ratio(bars):
+    return share(bars.volume, bars.volume.ewm(alpha=1 / 8, adjust=False).mean(), 1.0)
 
 
-def true_range(bars, logs):
-    average = (bars["high"] - bars["low"]).ewm(alpha=1 / 14, adjust=False).mean()
-    return average / bars["close"] * 1e4
+def true_range(bars):
+    average = (bars.high - bars.low).ewm(alpha=1 / 14, adjust=False).mean()
+    return average / bars.close * 1e4
 
 
 def mean_size_ratio(market, w):
@@ -177,9 +155,9 @@ def roll(market, w):
     return 2 * np.sqrt(-kept) / market.mid * 1e4
 
 
-def hour(market, wave):
-    minute = market.time // (60 * SECOND) % 1440
-    return wave(2 * np.pi / 1440 * minute)
+def skew(market, w):
+    variance = market.sum("r2", w)
+    return np.sqrt(w + 1) * market.sum("r3", w) / (variance * np.sqrt(variance))
 
 
 SIGNALS = {
@@ -192,14 +170,14 @@ SIGNALS = {
     "book.depth": lambda m, w: m.log_size,
     "book.quote_slope": quote_slope,
     "book.last_in_spread": lambda m, w: ((m.close - m.mid) / m.spread).clip(-5.0, 5.0),
-    "book.quote_age": lambda m, w: age(m, (m.bid, m.ask, m.bids, m.asks)),
-    "book.mid_age": lambda m, w: age(m, (m.mid,)),
-    "dynamics.spread_z": lambda m, w: score(m, "decimal_spread", w),
-    "dynamics.depth_z": lambda m, w: score(m, "log_size", w),
-    "dynamics.imbalance_mean": lambda m, w: level_average(m.imbalance, w),
-    "dynamics.imbalance_change": lambda m, w: m.imbalance - level_average(m.imbalance, w),
-    "dynamics.imbalance_persistence": lambda m, w: m.rolled("stood", "sum", w) / w,
-    "dynamics.quote_rate": lambda m, w: m.sum("quotes", w) / w,
+    "book.quote_age": lambda m, w: age(m, m.changed),
+    "book.mid_age": lambda m, w: age(m, m.mid != m.mid.shift()),
+    "dynamics.spread_z": lambda m, w: m.score("decimal_spread", w),
+    "dynamics.depth_z": lambda m, w: m.score("log_size", w),
+    "dynamics.imbalance_mean": lambda m, w: m.level_average("imbalance", w),
+    "dynamics.imbalance_change": lambda m, w: m.imbalance - m.level_average("imbalance", w),
+    "dynamics.imbalance_persistence": lambda m, w: m.standing(w) / w,
+    "dynamics.quote_rate": lambda m, w: m.sum("changed", w) / w,
     "dynamics.quote_rate_ratio": quote_rate_ratio,
     "flow.ofi": lambda m, w: m.sum("flow", w) / m.mean("half_size", w),
     "flow.ofi_bid": lambda m, w: m.sum("flow_bid", w) / m.mean("half_size", w),
@@ -207,11 +185,11 @@ SIGNALS = {
     "flow.ofi_fast_slow": ofi_fast_slow,
     "flow.bid_up": lambda m, w: m.sum("bid_rose", w) / w,
     "flow.ask_down": lambda m, w: m.sum("ask_fell", w) / w,
-    "momentum.return": lambda m, w: m.log_mid.diff(w + 1) * 1e4,
-    "momentum.ema_gap": lambda m, w: (1 - level_average(m.mid, w) / m.mid) * 1e4,
-    "momentum.zscore": lambda m, w: score(m, "mid", w),
+    "momentum.return": lambda m, w: m.diff("log_mid", w) * 1e4,
+    "momentum.ema_gap": lambda m, w: (1 - m.level_average("mid", w) / m.mid) * 1e4,
+    "momentum.zscore": lambda m, w: m.score("mid", w),
     "momentum.range_position": range_position,
-    "momentum.efficiency": lambda m, w: share(m.mid.diff(w + 1).abs(), m.sum("path", w)),
+    "momentum.efficiency": lambda m, w: share(m.diff("mid", w).abs(), m.sum("path", w)),
     "momentum.slope": slope,
     "momentum.rsi": strength,
     "momentum.autocorr": autocorrelation,
@@ -220,27 +198,27 @@ SIGNALS = {
     "momentum.macd": lambda m, w: convergence(m, False),
     "momentum.macd_histogram": lambda m, w: convergence(m, True),
     "volatility.realized": lambda m, w: np.sqrt(m.sum("r2", w)) * 1e4,
-    "volatility.ewma": lambda m, w: np.sqrt(m.r2[1:].ewm(alpha=0.06, adjust=False).mean()) * 1e4,
+    "volatility.ewma": lambda m, w: np.sqrt(m.variance) * 1e4,
     "volatility.bipower": lambda m, w: np.pi / 2 * m.sum("product_abs", w) * 1e8,
     "volatility.jump_share": jump_share,
     "volatility.up_share": lambda m, w: m.sum("r_up", w) / m.sum("r2", w),
-    "volatility.skew": lambda m, w: np.sqrt(w + 1) * m.sum("r3", w) / m.sum("r2", w) ** 1.5,
+    "volatility.skew": skew,
     "volatility.kurt": lambda m, w: (w + 1) * m.sum("r4", w) / m.sum("r2", w) ** 2,
     "volatility.ratio_short_long": ratio_short_long,
-    "volatility.max_move": lambda m, w: m.rolled("r_abs", "max", w + 1) / np.sqrt(m.sum("r2", w)),
+    "volatility.max_move": lambda m, w: m.largest("r_abs", w) / np.sqrt(m.sum("r2", w)),
     "bars.bar_return_in_progress": bar_return,
-    "bars.prev_return": of_last_bar(lambda bars, logs: (logs["close"] - logs["open"]) * 1e4),
-    "bars.range": of_last_bar(lambda bars, logs: (logs["high"] - logs["low"]) * 1e4),
+    "bars.prev_return": of_last_bar(lambda bars: (bars.log_close - bars.log_open) * 1e4),
+    "bars.range": of_last_bar(lambda bars: (bars.log_high - bars.log_low) * 1e4),
     "bars.close_position": of_last_bar(close_position),
     "bars.body_share": of_last_bar(body_share),
     "bars.volume_ratio": of_last_bar(volume_ratio),
     "bars.parkinson": of_last_bar(
-        lambda bars, logs: (logs["high"] - logs["low"]) / np.sqrt(4 * LN2) * 1e4
+        lambda bars: (bars.log_high - bars.log_low) / np.sqrt(4 * LN2) * 1e4
     ),
     "bars.garman_klass": of_last_bar(garman_klass),
     "bars.rogers_satchell": of_last_bar(rogers_satchell),
     "bars.atr": of_last_bar(true_range),
-    "trades.volume_z": lambda m, w: score(m, "log_volume", w),
+    "trades.volume_z": lambda m, w: m.score("log_volume", w),
     "trades.signed_ratio": lambda m, w: share(m.sum("signed", w), m.sum("volume", w)),
     "trades.trade_rate": lambda m, w: m.sum("traded", w) / w,
     "trades.mean_size_ratio": mean_size_ratio,
@@ -249,7 +227,9 @@ SIGNALS = {
     "trades.bulk_imbalance": lambda m, w: share(m.sum("bulk", w), m.sum("volume", w)),
     "trades.vpin": lambda m, w: share(m.sum("bulk_abs", w), m.sum("volume", w)),
     "liquidity.kyle": kyle,
-    "liquidity.amihud": lambda m, w: share(m.sum("illiquidity", w), m.sum("traded", w)) * 1e4,
+    "liquidity.amihud": lambda m, w: (
+        share(m.sum("illiquidity", w), m.sum("bucket_traded", w)) * 1e4
+    ),
     "liquidity.hasbrouck": lambda m, w: share(m.sum("return_root", w), m.sum("notional", w)) * 1e4,
     "liquidity.roll": roll,
     "liquidity.effective_spread": lambda m, w: (
@@ -257,9 +237,9 @@ SIGNALS = {
     ),
     "liquidity.realized_spread": lambda m, w: share(m.sum("realized", w), m.sum("judged", w)) * 1e4,
     "liquidity.price_impact": lambda m, w: share(m.sum("impact", w), m.sum("judged", w)) * 1e4,
-    "calendar.hour_sin": lambda m, w: hour(m, np.sin),
-    "calendar.hour_cos": lambda m, w: hour(m, np.cos),
-    "calendar.funding_minutes": lambda m, w: 480 - m.time // (60 * SECOND) % 480,
+    "calendar.hour_sin": lambda m, w: m.of_minute(lambda n: np.sin(ANGLE * (n % 1440))),
+    "calendar.hour_cos": lambda m, w: m.of_minute(lambda n: np.cos(ANGLE * (n % 1440))),
+    "calendar.funding_minutes": lambda m, w: m.of_minute(lambda n: 480 - n % 480),
 }
 
 # Each takes a market and returns the column.
